@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "dataplane/net/be.h"
+#include "dataplane/net/ip.h"
+
+namespace culvert {
+
+// The one's complement sum of RFC 1071. It adds 32-bit words as they lie in memory and puts the
+// result right once at the end: the sum does not depend on the byte order (RFC 1071 2 B), nor on
+// the width of the words (RFC 1071 2 C).
+class InternetSum {
+ public:
+  constexpr void add(Be16 word) { sum_ += std::bit_cast<std::uint16_t>(word); }
+  constexpr void add(Be32 word) { sum_ += std::bit_cast<std::uint32_t>(word); }
+  constexpr void add(const Ipv4Header& header) {
+    for (const auto word : std::bit_cast<std::array<std::uint32_t, 5>>(header)) sum_ += word;
+  }
+  constexpr void add(const Ipv6Address& address) {
+    for (const auto word : std::bit_cast<std::array<std::uint32_t, 4>>(address)) sum_ += word;
+  }
+
+  // Only the last bytes added may be odd in number; they count as followed by a zero byte.
+  void add(std::span<const std::byte> bytes) {
+    std::size_t at = 0;
+    for (; bytes.size() - at >= sizeof(std::uint32_t); at += sizeof(std::uint32_t)) {
+      std::uint32_t word;
+      std::memcpy(&word, bytes.data() + at, sizeof(word));
+      sum_ += word;
+    }
+    std::uint32_t rest = 0;
+    if (at < bytes.size()) std::memcpy(&rest, bytes.data() + at, bytes.size() - at);
+    sum_ += rest;
+  }
+
+  // The complement of the sum: what goes into a checksum field that was 0 while summing.
+  // Over data that includes its right checksum it is 0.
+  [[nodiscard]] constexpr Be16 checksum() const {
+    std::uint64_t folded = (sum_ & 0xffffffff) + (sum_ >> 32);
+    folded = (folded & 0xffff) + (folded >> 16);
+    folded = (folded & 0xffff) + (folded >> 16);
+    folded = (folded & 0xffff) + (folded >> 16);
+    return std::bit_cast<Be16>(static_cast<std::uint16_t>(~folded));
+  }
+
+ private:
+  std::uint64_t sum_ = 0;  // of words in wire order; 2^32 of them fit
+};
+
+// The checksum of ICMP (RFC 792), or of any bytes.
+[[nodiscard]] inline Be16 internet_checksum(std::span<const std::byte> bytes) {
+  InternetSum sum;
+  sum.add(bytes);
+  return sum.checksum();
+}
+
+// The header checksum of a header without options (RFC 791 3.1). The field counts as it stands: 0
+// to compute a checksum, and a right one makes the result 0.
+[[nodiscard]] constexpr Be16 ipv4_header_checksum(const Ipv4Header& header) {
+  InternetSum sum;
+  sum.add(header);
+  return sum.checksum();
+}
+
+// The same with the options that follow the fixed part.
+[[nodiscard]] inline Be16 ipv4_header_checksum(const Ipv4Header& header,
+                                               std::span<const std::byte> options) {
+  InternetSum sum;
+  sum.add(header);
+  sum.add(options);
+  return sum.checksum();
+}
+
+// The checksum after one 16-bit word under it went from `old_word` to `new_word` (RFC 1624 3,
+// equation 3).
+[[nodiscard]] constexpr Be16 update_checksum(Be16 checksum, Be16 old_word, Be16 new_word) {
+  std::uint32_t sum = (checksum.host() ^ 0xffffu) + (old_word.host() ^ 0xffffu) + new_word.host();
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return Be16{static_cast<std::uint16_t>(~sum)};
+}
+
+// One hop less, the checksum kept right (RFC 1812 5.3.1). The TTL must be above 0.
+constexpr void decrement_ttl(Ipv4Header& header) {
+  const auto word = [&header] {
+    return Be16{
+        static_cast<std::uint16_t>(header.ttl << 8 | static_cast<std::uint8_t>(header.protocol))};
+  };
+  const Be16 old_word = word();
+  --header.ttl;
+  header.checksum = update_checksum(header.checksum, old_word, word());
+}
+
+// Another ECN field, the checksum kept right.
+constexpr void rewrite_ecn(Ipv4Header& header, Ecn ecn) {
+  const auto word = [&header] {
+    return Be16{static_cast<std::uint16_t>(header.version_and_ihl << 8 | header.dscp_and_ecn)};
+  };
+  const Be16 old_word = word();
+  header.set_dscp_and_ecn(header.dscp(), ecn);
+  header.checksum = update_checksum(header.checksum, old_word, word());
+}
+
+// The checksum of TCP (RFC 9293 3.1) and UDP (RFC 768) over IPv4: a pseudo-header of addresses,
+// protocol and length, then `segment`, its checksum field as it stands. UDP sends a result of 0 as
+// 0xffff. `segment` is at most 65,515 bytes.
+[[nodiscard]] inline Be16 transport_checksum(Be32 source, Be32 destination, IpProtocol protocol,
+                                             std::span<const std::byte> segment) {
+  InternetSum sum;
+  sum.add(source);
+  sum.add(destination);
+  sum.add(Be16{static_cast<std::uint8_t>(protocol)});
+  sum.add(Be16{static_cast<std::uint16_t>(segment.size())});
+  sum.add(segment);
+  return sum.checksum();
+}
+
+// The same over IPv6, ICMPv6 included (RFC 8200 8.1).
+[[nodiscard]] inline Be16 transport_checksum(const Ipv6Address& source,
+                                             const Ipv6Address& destination, IpProtocol protocol,
+                                             std::span<const std::byte> segment) {
+  InternetSum sum;
+  sum.add(source);
+  sum.add(destination);
+  sum.add(Be32{static_cast<std::uint32_t>(segment.size())});
+  sum.add(Be32{static_cast<std::uint8_t>(protocol)});
+  sum.add(segment);
+  return sum.checksum();
+}
+
+// Finishes a checksum that a Linux interface left to its device: `from_start` begins at the
+// virtio_net_hdr's csum_start, and the field at its csum_offset already holds the pseudo-header's
+// sum. A result of 0 is written as 0xffff, as Linux does, because UDP means "none" by 0. False, and
+// nothing written, when the field does not lie within.
+[[nodiscard]] inline bool finish_partial_checksum(std::span<std::byte> from_start,
+                                                  std::size_t checksum_offset) {
+  Be16* const field = mutable_header_at<Be16>(from_start, checksum_offset);
+  if (field == nullptr) return false;
+  const Be16 checksum = internet_checksum(from_start);
+  *field = checksum == Be16{} ? Be16{0xffff} : checksum;
+  return true;
+}
+
+}  // namespace culvert
