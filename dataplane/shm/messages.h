@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <bit>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "dataplane/net/be.h"
+
+// What control and dataplane say to each other. Every struct here lies in shared memory: fixed
+// layout, no pointers, and the reader copies it before it looks at it and trusts no value in it.
+
+namespace culvert {
+
+// An address of either family, network byte order; IPv4 uses the first four bytes, the rest is 0.
+struct IpAddress {
+  std::array<std::uint8_t, 16> bytes{};
+
+  static constexpr IpAddress v4(Be32 address) {
+    IpAddress result;
+    const auto raw = std::bit_cast<std::array<std::uint8_t, 4>>(address);
+    for (std::size_t i = 0; i < raw.size(); ++i) result.bytes[i] = raw[i];
+    return result;
+  }
+  [[nodiscard]] constexpr Be32 v4() const {
+    return std::bit_cast<Be32>(std::array<std::uint8_t, 4>{bytes[0], bytes[1], bytes[2], bytes[3]});
+  }
+  friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
+};
+
+enum class Family : std::uint8_t { none = 0, v4 = 4, v6 = 6 };
+
+// Which packets a policy or an SA is for (RFC 4301 4.4.1.1), in XFRM's terms: prefixes, and ports
+// under a mask. Protocol 0 is any; for ICMP the ports are type and code.
+struct Selector {
+  Family family = Family::none;  // none: matches everything
+  std::uint8_t protocol = 0;
+  std::uint8_t src_prefix_bits = 0;
+  std::uint8_t dst_prefix_bits = 0;
+  Be16 src_port;
+  Be16 src_port_mask;
+  Be16 dst_port;
+  Be16 dst_port_mask;
+  IpAddress src;
+  IpAddress dst;
+  friend constexpr bool operator==(const Selector&, const Selector&) = default;
+};
+static_assert(sizeof(Selector) == 44);
+
+enum class Direction : std::uint8_t { none = 0, in = 1, out = 2 };
+enum class SaMode : std::uint8_t { transport = 0, tunnel = 1 };
+
+// Bits of SaSpec::flags.
+inline constexpr std::uint32_t kSaEsn = 1;         // 64-bit sequence numbers (RFC 4303 2.2.1)
+inline constexpr std::uint32_t kSaUdpEncap = 2;    // ESP in UDP (RFC 3948)
+inline constexpr std::uint32_t kSaNoEcn = 4;       // outer ECN is 0, not the inner's
+inline constexpr std::uint32_t kSaDecapDscp = 8;   // inbound: outer DSCP goes to the inner packet
+inline constexpr std::uint32_t kSaNoPathMtu = 16;  // outer DF is 0, not the inner's
+inline constexpr std::uint32_t kSaDontEncapDscp = 32;  // outbound: outer DSCP is 0
+inline constexpr std::uint32_t kSaAllFlags = 63;
+
+inline constexpr std::uint32_t kMinReplayWindow = 32;
+inline constexpr std::uint32_t kMaxReplayWindow = 32768;
+
+// One SA as control wants it. It lies in the `requests` region at its SA index and stays there as
+// long as the SA lives, so that a restarted control knows what it had asked for.
+struct SaSpec {
+  std::uint32_t generation = 0;  // of the slot; the key's must be the same. 0: slot is free
+  Direction direction = Direction::none;
+  SaMode mode = SaMode::tunnel;
+  std::uint8_t transform = 0;  // a TransformId of crypto/transform.h
+  Family family = Family::none;
+  std::uint32_t spi = 0;  // host byte order
+  std::uint32_t flags = 0;
+  std::uint32_t replay_window = 0;  // sequence numbers; what the dataplane is to use
+  std::uint32_t reqid = 0;
+  std::uint32_t mark_value = 0;
+  std::uint32_t mark_mask = 0;
+  std::uint32_t if_id = 0;
+  Be16 encap_src_port;  // of the outer UDP header
+  Be16 encap_dst_port;
+  IpAddress src;  // outer addresses
+  IpAddress dst;
+  Selector selector;
+  std::uint32_t reserved = 0;
+  // Outbound: the last number that may have been used. Inbound: the highest number accepted. The
+  // dataplane never goes below what its own record of the same generation says.
+  std::uint64_t sequence = 0;
+};
+static_assert(sizeof(SaSpec) == 128 && std::is_trivially_copyable_v<SaSpec>);
+
+inline constexpr std::uint32_t kMaxKeyBytes = 120;
+
+// The raw key and salt of one SA, in the `keys` region at its SA index.
+struct KeySlot {
+  std::uint32_t generation = 0;
+  std::uint32_t key_bytes = 0;
+  std::array<std::byte, kMaxKeyBytes> key{};
+};
+static_assert(sizeof(KeySlot) == 128);
+
+enum class PolicyAction : std::uint8_t { none = 0, protect = 1, bypass = 2, discard = 3 };
+
+inline constexpr std::size_t kMaxPolicySas = 8;
+
+// One policy of the SPD (RFC 4301 4.4.1). It lies in the `requests` region at its policy index.
+struct PolicySpec {
+  std::uint32_t generation = 0;           // 0: free
+  Direction direction = Direction::none;  // XFRM's fwd is `in` here: both are what comes in
+  PolicyAction action = PolicyAction::none;
+  std::uint8_t sa_count = 0;  // valid entries in sas; an outbound protect policy with none drops
+  // 1: inbound packets may also come in clear (template level "use"); outbound ones leave in clear
+  // while there is no SA.
+  std::uint8_t is_optional = 0;
+  std::uint32_t priority = 0;  // lower is tried first, as in XFRM
+  std::uint32_t reqid = 0;     // inbound: of the SA that must have carried the packet; 0: any
+  Selector selector;
+  IpAddress template_src;  // inbound: outer addresses the SA must have; all zero: any
+  IpAddress template_dst;
+  std::uint32_t order = 0;  // among equal priorities the lower is tried first
+  std::array<std::uint32_t, kMaxPolicySas> sas{};  // outbound: SA indices, the newest first
+};
+static_assert(sizeof(PolicySpec) == 128 && std::is_trivially_copyable_v<PolicySpec>);
+
+enum class RequestOp : std::uint8_t {
+  none = 0,
+  sa_add = 1,      // index, generation: takes spec and key of that slot
+  sa_update = 2,   // the same SA with new endpoints, encapsulation, flags, selector or window
+  sa_delete = 3,   // acknowledged when no worker can still use it: the slot and key are free
+  policy_set = 4,  // index, generation: adds the policy or replaces it in one step
+  policy_delete = 5,
+  policy_default = 6,  // action: what applies where no policy matches
+  address_add = 7,     // family, address, prefix_bits, port: an address of ours
+  address_delete = 8,
+  route_add = 9,  // family, address/prefix_bits, via (zero: on the link), port; replaces
+  route_delete = 10,
+  neighbor_set = 11,  // family, address, mac, port
+  neighbor_delete = 12,
+  commit = 13,  // what came before is complete: ports may start to forward
+};
+
+enum class RouteKind : std::uint8_t { unicast = 0, blackhole = 1 };
+
+struct Request {
+  std::uint64_t sequence = 0;  // counts from 1, the completion carries it
+  RequestOp op = RequestOp::none;
+  Family family = Family::none;
+  std::uint8_t prefix_bits = 0;
+  PolicyAction action = PolicyAction::none;
+  std::uint16_t port = 0;
+  std::array<std::uint8_t, 6> mac{};
+  std::uint32_t index = 0;
+  std::uint32_t generation = 0;
+  RouteKind route_kind = RouteKind::unicast;
+  std::array<std::uint8_t, 3> reserved{};
+  IpAddress address;
+  IpAddress via;
+};
+static_assert(sizeof(Request) == 64 && std::is_trivially_copyable_v<Request>);
+
+// Why the dataplane refused a request. X(name, sentence for people).
+#define CULVERT_REFUSALS(X)                                                     \
+  X(none, "done")                                                               \
+  X(unknown_op, "the request's operation is not known")                         \
+  X(bad_index, "the slot index is beyond the table")                            \
+  X(bad_generation, "the slot's generation is not the request's")               \
+  X(slot_in_use, "the slot holds another SA or policy")                         \
+  X(slot_empty, "the slot holds no such SA or policy")                          \
+  X(bad_enum, "a field has a value outside its list")                           \
+  X(bad_family, "the address family is not carried here")                       \
+  X(bad_spi, "SPIs 0 to 255 are reserved")                                      \
+  X(bad_transform, "the transform is not known")                                \
+  X(bad_key, "the key's length is not the transform's")                         \
+  X(bad_window, "the replay window is outside 32 to 32768")                     \
+  X(bad_prefix, "the prefix length is beyond the family's")                     \
+  X(bad_port, "the port does not exist")                                        \
+  X(bad_sa_set, "the policy names an SA that is not an installed outbound one") \
+  X(duplicate_sa, "an SA with this destination and SPI is installed")           \
+  X(no_window_memory, "no memory left for replay windows of this size")         \
+  X(no_table_memory, "the table is full")                                       \
+  X(bad_selector, "the selector's families or prefixes do not fit together")
+
+enum class Refusal : std::uint8_t {
+#define CULVERT_ENUM(name, text) name,
+  CULVERT_REFUSALS(CULVERT_ENUM)
+#undef CULVERT_ENUM
+};
+
+inline constexpr std::array kRefusalText = {
+#define CULVERT_TEXT(name, text) text,
+    CULVERT_REFUSALS(CULVERT_TEXT)
+#undef CULVERT_TEXT
+};
+
+struct Completion {
+  std::uint64_t sequence = 0;  // of the request; completions come in the requests' order
+  Refusal refusal = Refusal::none;
+  std::array<std::uint8_t, 7> reserved{};
+};
+static_assert(sizeof(Completion) == 16);
+
+enum class EventType : std::uint8_t {
+  none = 0,
+  neighbor_wanted = 1,  // port, address: a packet waits for this next hop
+  neighbor_in_use = 2,  // port, address: still used, to be confirmed
+  link_change = 3,      // port, value: 1 up, 0 down
+};
+
+struct Event {
+  EventType type = EventType::none;
+  Family family = Family::none;
+  std::uint16_t port = 0;
+  std::uint32_t value = 0;
+  std::uint64_t time_ns = 0;  // CLOCK_REALTIME
+  IpAddress address;
+  std::uint32_t sa_index = 0;
+  std::uint32_t spi = 0;
+  std::uint64_t sequence = 0;
+  IpAddress peer;
+};
+static_assert(sizeof(Event) == 64 && std::is_trivially_copyable_v<Event>);
+
+}  // namespace culvert
