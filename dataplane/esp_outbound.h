@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "crypto/esp_transform.h"
+#include "dataplane/fib.h"
+#include "dataplane/forward.h"
+#include "dataplane/icmp_error.h"
+#include "dataplane/lanes.h"
+#include "dataplane/port.h"
+#include "dataplane/sa_groups.h"
+#include "dataplane/sad.h"
+#include "dataplane/spd.h"
+
+namespace culvert {
+
+// Lets packets out: the outbound policy protects, bypasses or discards (RFC 4301 5.1); what it
+// protects is sealed (RFC 4303 3.3), a burst at a time and each step for the whole burst. The only
+// maker of WirePackets. One per worker.
+class EspOutbound {
+ public:
+  struct Context {
+    const Spd& spd;
+    const Sad& sad;
+    const Fib& fib;
+    std::span<const Port> ports;
+    std::span<PolicyState> policy_states;
+    const DefaultPolicy& default_policy;
+    IcmpErrors& icmp_errors;
+    Engine& engine;
+    DropSink& drops;
+  };
+  explicit EspOutbound(const Context& context) : context_(context) {}
+
+  // Lane clear -> wire, held.
+  void operator()(Lane<Packet>& lane, Lanes& lanes);
+
+  // The built-in bypass: a frame from Linux that is not IPv4, for the port of its mirror. IPv6 but
+  // for neighbour discovery and link-local traffic is none of it.
+  void bypass_frame(Packet packet, Lanes& lanes);
+
+  // A packet that waited for a neighbour, sealed or let through before it waited; its Ethernet
+  // header is complete now.
+  void resume(Packet packet, Lanes& lanes) {
+    lanes.wire.push(WirePacket(packet, packet.meta().out_port));
+  }
+
+ private:
+  // A packet on its way through an SA.
+  struct Candidate {
+    Packet packet;
+    const Sa* sa;
+    SeqNum sequence;
+    std::uint32_t order;  // among the packets of its SA in this burst
+    std::uint16_t group;
+  };
+
+  void send_burst(std::span<Packet> packets, Lanes& lanes);
+  [[nodiscard]] PolicyAction verdict(Packet packet, const FlowKey& flow, const PolicyEntry* policy);
+  void bypass(Packet packet, Lanes& lanes);
+  void protect(Packet packet, const PolicyEntry& policy, Lanes& lanes);
+  void take_sequence_numbers();
+  void prepare(std::size_t i);
+  [[nodiscard]] std::uint32_t path_mtu(const Sa& sa) const;
+  void to_next_hop(Packet packet, AdjacencyIndex index, Lanes& lanes);
+
+  Context context_;
+  std::array<FlowKey, kBurst> flows_;
+  std::array<const PolicyEntry*, kBurst> policies_;
+  std::array<Candidate, kBurst> candidates_;
+  std::array<CryptoJob, kBurst> jobs_;
+  std::size_t candidate_count_ = 0;
+  SaGroups groups_;
+};
+
+}  // namespace culvert

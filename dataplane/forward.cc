@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/forward.h"
+
+#include <algorithm>
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/ethernet.h"
+#include "dataplane/net/ip_parse.h"
+#include "dataplane/net/udp.h"
+
+namespace culvert {
+namespace {
+
+bool is_unset(const IpAddress& address) {
+  return address == IpAddress{};
+}
+
+// IKE to us (the non-ESP marker was checked on port 4500) is for the daemon, whatever policies say.
+bool is_ike(const FlowKey& flow) {
+  return flow.protocol == IpProtocol::udp &&
+         (flow.dst_port == kIkePort || flow.dst_port == kNatTPort);
+}
+
+// Not to be forwarded (RFC 1812 5.3.7, 5.2.1): this network, loopback, multicast and reserved.
+bool is_for_one_host(Ipv4Address address) {
+  const std::uint32_t first = address.raw() >> 24;
+  return first != 0 && first != 127 && first < 224;
+}
+bool is_multicast_or_broadcast(Ipv4Address address) {
+  const std::uint32_t first = address.raw() >> 24;
+  return (first >= 224 && first < 240) || address.raw() == 0xffffffff;
+}
+
+}  // namespace
+
+FlowKey flow_of(Packet packet) {
+  const auto& header = *packet.header<Ipv4Header>(0);
+  const TransportPorts ports =
+      transport_ports(header, packet.bytes().subspan(header.header_length_bytes()));
+  return {.src = host_address(header.source),
+          .dst = host_address(header.destination),
+          .src_port = ports.source,
+          .dst_port = ports.destination,
+          .protocol = header.protocol};
+}
+
+void count_policy(PolicyState& state, Packet packet) {
+  state.packets.add(1);
+  state.bytes.add(packet.length());
+  state.last_used_ns.set(packet.meta().time_ns);
+}
+
+void Forward::operator()(Lane<Packet>& lane, Lanes& lanes) {
+  const auto packets = lane.packets();
+  for (std::size_t done = 0; done < packets.size(); done += kBurst) {
+    forward_burst(packets.subspan(done, std::min(kBurst, packets.size() - done)), lanes);
+  }
+  lane.clear();
+}
+
+// 1. Inbound policy, before the packet goes anywhere, Linux included (RFC 4301 5.2).
+// 2. Next hop of the destination (RFC 1812 5.2.4.3).
+// 3. One hop less (RFC 1812 5.3.1).
+void Forward::forward_burst(std::span<Packet> packets, Lanes& lanes) {
+  for (std::size_t i = 0; i < packets.size(); ++i) flows_[i] = flow_of(packets[i]);
+  const auto flows = std::span(flows_).first(packets.size());
+  spd_->lookup_burst(Direction::in, flows, policies_);
+
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    if (!is_admitted(packets[i], flows_[i], policies_[i])) continue;
+    destinations_[count] = flows_[i].dst;
+    packets[count++] = packets[i];
+  }
+  fib_->lookup_burst(std::span(destinations_).first(count), adjacencies_);
+  for (std::size_t i = 0; i < count; ++i) fib_->prefetch(adjacencies_[i]);
+  for (std::size_t i = 0; i < count; ++i) {
+    packets[i].meta().adjacency = adjacencies_[i].raw();
+    route(packets[i], fib_->adjacency(adjacencies_[i]), lanes);
+  }
+}
+
+// Step 1 for what came in clear; false: it was dropped.
+bool Forward::is_admitted(Packet packet, const FlowKey& flow, const PolicyEntry* policy) {
+  if (packet.meta().sa != kNoSa.raw()) return is_admitted_opened(packet, policy);
+  PolicyAction action = default_policy_->load(std::memory_order_relaxed);
+  if (policy != nullptr) {
+    action = policy->action;
+    if (action == PolicyAction::protect && policy->is_optional) action = PolicyAction::bypass;
+    count_policy(policy_states_[policy->index], packet);
+  }
+  if (action == PolicyAction::bypass) return true;
+  if (is_ike(flow) && fib_->is_local(flow.dst)) return true;
+  drops_->drop(packet, action == PolicyAction::protect ? DropReason::spd_in_clear_protected
+                                                       : DropReason::spd_in_discard);
+  return false;
+}
+
+// Step 1 for what an SA carried: the policy must ask for protection, by this SA.
+bool Forward::is_admitted_opened(Packet packet, const PolicyEntry* policy) {
+  const SaIndex index{packet.meta().sa};
+  const Sa* sa = sad_->sa(index);
+  const bool is_covered =
+      sa != nullptr && policy != nullptr && policy->action == PolicyAction::protect &&
+      (policy->reqid == 0 || policy->reqid == sa->reqid) &&
+      (is_unset(policy->template_src) || policy->template_src.v4() == sa->outer.source) &&
+      (is_unset(policy->template_dst) || policy->template_dst.v4() == sa->outer.destination);
+  if (!is_covered) {
+    drops_->drop(packet, DropReason::esp_in_policy, sad_->state(index));
+    return false;
+  }
+  count_policy(policy_states_[policy->index], packet);
+  return true;
+}
+
+// Step 3 and the verdict. The MTU of the next hop is looked at once it is known whether the packet
+// will be sealed.
+void Forward::route(Packet packet, const Adjacency& adjacency, Lanes& lanes) {
+  auto* header = packet.header<Ipv4Header>(0);
+  const Ipv4Address destination = host_address(header->destination);
+  if (is_multicast_or_broadcast(destination) && packet.meta().sa == kNoSa.raw()) {
+    return punt(packet, packet.meta().in_port, lanes);
+  }
+  if (!is_for_one_host(destination) || !is_for_one_host(host_address(header->source))) {
+    return drops_->drop(packet, DropReason::forward_broadcast);
+  }
+  switch (adjacency.kind) {
+    case AdjacencyKind::no_route:
+    case AdjacencyKind::blackhole:
+      return drops_->drop(packet, DropReason::forward_no_route);
+    case AdjacencyKind::broadcast:
+      return drops_->drop(packet, DropReason::forward_broadcast);
+    case AdjacencyKind::local:
+      return punt(packet, adjacency.port.raw(), lanes);
+    case AdjacencyKind::on_link:
+    case AdjacencyKind::unresolved:
+    case AdjacencyKind::resolved:
+      break;
+  }
+  if (header->ttl <= 1) {
+    icmp_errors_->time_exceeded(packet, lanes);
+    return drops_->drop(packet, DropReason::forward_ttl);
+  }
+  decrement_ttl(*header);
+  lanes.clear.push(packet);
+}
+
+// To the mirror of `port`. What came in clear still has its Ethernet header in front; what was
+// opened gets one.
+void Forward::punt(Packet packet, std::uint16_t port, Lanes& lanes) {
+  const bool was_opened = packet.meta().sa != kNoSa.raw();
+  auto* front = packet.push_front(sizeof(EthernetHeader));
+  if (front == nullptr) return drops_->drop(packet, DropReason::punt_no_mirror);
+  auto* ethernet = packet.header<EthernetHeader>(0);
+  if (was_opened || port != packet.meta().in_port) {
+    // The mirror takes what is addressed to it; its MAC is filled in where it is written.
+    *ethernet = {.destination = {}, .source = {}, .ether_type = wire_ether_type(EtherType::ipv4)};
+  }
+  packet.meta().in_port = port;
+  lanes.punt.push(packet);
+}
+
+}  // namespace culvert

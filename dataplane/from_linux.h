@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <span>
+
+#include "dataplane/esp_outbound.h"
+#include "dataplane/lanes.h"
+
+namespace culvert {
+
+// What the housekeeper passes to a worker: frames that Linux sent through a mirror, which leave by
+// the mirror's port if the SPD lets them, and frames whose neighbour has become known.
+class FromLinux {
+ public:
+  FromLinux(EspOutbound& esp_outbound, DropSink& drops)
+      : esp_outbound_(&esp_outbound), drops_(&drops) {}
+
+  // -> lanes clear, wire.
+  void operator()(std::span<Packet> frames, Lanes& lanes);
+
+ private:
+  void frame(Packet packet, Lanes& lanes);
+
+  EspOutbound* esp_outbound_;
+  DropSink* drops_;
+};
+
+}  // namespace culvert

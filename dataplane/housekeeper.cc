@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/housekeeper.h"
+
+#include <poll.h>
+#include <rte_ethdev.h>
+#include <unistd.h>
+
+#include "dataplane/net/ethernet.h"
+#include "dataplane/net/ip.h"
+
+namespace culvert {
+namespace {
+
+constexpr std::size_t kHousekeeperRow = kMaxWorkers;
+constexpr std::uint64_t kSecondNs = 1'000'000'000;
+constexpr std::uint64_t kConfirmEveryNs = 30 * kSecondNs;
+constexpr std::uint64_t kAskAgainNs = kSecondNs / 4;
+constexpr std::uint64_t kLookAfterPortsNs = kSecondNs / 10;
+
+// The mirror hears frames from this one: locally administered, nobody's.
+constexpr MacAddress kDataplaneMac{{0x02, 0, 0, 0, 0, 0x01}};
+
+}  // namespace
+
+Housekeeper::Housekeeper(const Context& context, PuntSink punt_sink)
+    : context_(context),
+      punt_sink_(std::move(punt_sink)),
+      drops_(context.regions.state().workers[kHousekeeperRow]),
+      held_(drops_),
+      events_(context.regions.state().events, context.regions.state().events_produced,
+              context.regions.requests().events_consumed),
+      driver_counts_(context.ports.size()) {}
+
+std::size_t Housekeeper::run_once() {
+  std::size_t work = context_.requests.poll();
+  if (work != 0) is_bell_due_ = true;
+  for (const Requests::LearnedNeighbor& learned : context_.requests.learned_neighbors()) {
+    const HeldPackets::Neighbor neighbor{learned.port, learned.address};
+    if (learned.mac.is_zero()) {
+      known_.erase(neighbor);
+      continue;
+    }
+    known_[neighbor] = context_.clock.now_ns();
+    asked_at_ns_.erase(neighbor);
+    resume(neighbor, learned.mac);
+  }
+  work += from_workers();
+  work += from_mirrors();
+  const std::uint64_t now_ns = context_.clock.now_ns();
+  if (!held_.empty()) held_.expire(now_ns);
+  if (now_ns - looked_after_at_ns_ >= kLookAfterPortsNs) look_after_ports(now_ns);
+  if (is_bell_due_) ring_state_bell();
+  return work;
+}
+
+std::size_t Housekeeper::from_workers() {
+  std::size_t work = 0;
+  for (const HousekeeperRings& rings : context_.rings) {
+    std::array<rte_mbuf*, kBurst> mbufs;
+    const unsigned count = rte_ring_dequeue_burst(
+        rings.to_housekeeper, reinterpret_cast<void**>(mbufs.data()), mbufs.size(), nullptr);
+    for (unsigned i = 0; i < count; ++i) {
+      const Packet frame(mbufs[i]);
+      if (frame.meta().held != 0) {
+        hold(frame, context_.clock.now_ns());
+      } else {
+        to_linux(frame);
+      }
+    }
+    work += count;
+  }
+  return work;
+}
+
+// A frame that was opened, or is for another port's address, has no MAC addresses yet.
+void Housekeeper::to_linux(Packet frame) {
+  const std::uint16_t port = frame.meta().in_port;
+  auto* ethernet = frame.header<EthernetHeader>(0);
+  if (ethernet->destination.is_zero()) {
+    ethernet->destination = context_.ports[port].mac;
+    ethernet->source = kDataplaneMac;
+  }
+  if (punt_sink_) {
+    drops_.counters().punted.add(1);
+    punt_sink_(frame);
+    rte_pktmbuf_free(frame.mbuf());
+    return;
+  }
+  if (!context_.mirrors[port].write(frame)) {
+    drops_.drop(frame, DropReason::punt_no_mirror);
+    drops_.flush();
+    return;
+  }
+  drops_.counters().punted.add(1);
+  rte_pktmbuf_free(frame.mbuf());
+}
+
+void Housekeeper::hold(Packet frame, std::uint64_t now_ns) {
+  const Adjacency adjacency = context_.fib.adjacency(AdjacencyIndex{frame.meta().adjacency});
+  HeldPackets::Neighbor neighbor{frame.meta().out_port, adjacency.next_hop};
+  if (adjacency.kind == AdjacencyKind::on_link) {
+    neighbor.address = host_address(frame.header<Ipv4Header>(sizeof(EthernetHeader))->destination);
+  }
+  // The neighbour may have become known while the frame was on its way here.
+  const Adjacency now = context_.fib.adjacency(context_.fib.lookup(neighbor.address));
+  const bool is_known = now.kind == AdjacencyKind::resolved && now.port.raw() == neighbor.port;
+  held_.hold(neighbor, frame, now_ns);
+  if (is_known) return resume(neighbor, now.mac);
+  if (asked_at_ns_.size() == HeldPackets::kMaxNeighbors && !asked_at_ns_.contains(neighbor)) return;
+  std::uint64_t& asked_at = asked_at_ns_[neighbor];
+  if (asked_at != 0 && now_ns - asked_at < kAskAgainNs) return;
+  asked_at = now_ns;
+  post({.type = EventType::neighbor_wanted,
+        .family = Family::v4,
+        .port = neighbor.port,
+        .time_ns = now_ns,
+        .address = IpAddress::v4(wire_address(neighbor.address))});
+}
+
+void Housekeeper::resume(const HeldPackets::Neighbor& neighbor, MacAddress mac) {
+  for (const Packet packet : held_.release(neighbor, mac)) {
+    to_worker(packet, DropReason::forward_no_neighbor);
+  }
+}
+
+// The first worker takes all that comes from here; any can send to any port.
+void Housekeeper::to_worker(Packet packet, DropReason reason) {
+  if (rte_ring_enqueue(context_.rings.front().to_worker, packet.mbuf()) == 0) return;
+  if (packet.meta().held != 0) drops_.counters().held_out.add(1);
+  drops_.drop(packet, reason);
+  drops_.flush();
+}
+
+// Frames are only taken while the worker's ring has room: what does not fit waits in the TAP's
+// queue, and Linux drops there as on any full device.
+std::size_t Housekeeper::from_mirrors() {
+  std::size_t work = 0;
+  for (std::size_t port = 0; port < context_.mirrors.size(); ++port) {
+    for (std::size_t i = 0; i < kBurst; ++i) {
+      if (rte_ring_free_count(context_.rings.front().to_worker) == 0) break;
+      rte_mbuf* mbuf = context_.mirrors[port].read(context_.pool);
+      if (mbuf == nullptr) break;
+      const Packet packet(mbuf);
+      packet.meta() = {.time_ns = context_.clock.now_ns(),
+                       .sa = kNoSa.raw(),
+                       .in_port = static_cast<std::uint16_t>(port),
+                       .origin = Origin::linux_};
+      to_worker(packet, DropReason::punt_ring_full);
+      ++work;
+    }
+  }
+  return work;
+}
+
+// Link state, the driver's counters, and neighbours that want to be confirmed.
+void Housekeeper::look_after_ports(std::uint64_t now_ns) {
+  looked_after_at_ns_ = now_ns;
+  StateHead& state = context_.regions.state();
+  state.status.heartbeat.fetch_add(1, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < context_.mirrors.size(); ++i) {
+    const Port& port = context_.ports[i];
+    rte_eth_link link{};
+    if (rte_eth_link_get_nowait(port.device, &link) == 0) {
+      const std::uint8_t is_up = link.link_status != 0 ? 1 : 0;
+      PortStatus& status = state.status.ports[i];
+      if (status.link_up != is_up) {
+        status.link_up = is_up;
+        context_.mirrors[i].set_carrier(is_up != 0);
+        post({.type = EventType::link_change, .port = port.id, .value = is_up, .time_ns = now_ns});
+      }
+    }
+    rte_eth_stats stats{};
+    if (rte_eth_stats_get(port.device, &stats) == 0) {
+      PortCounters& counters = state.ports[kHousekeeperRow][i];
+      counters.rx_no_mbuf.add(stats.rx_nombuf - driver_counts_[i][0]);
+      counters.rx_missed.add(stats.imissed - driver_counts_[i][1]);
+      driver_counts_[i] = {stats.rx_nombuf, stats.imissed};
+    }
+  }
+  std::erase_if(asked_at_ns_, [now_ns](const auto& asked) {
+    return now_ns - asked.second >= HeldPackets::kPatienceNs;
+  });
+  for (auto& [neighbor, confirmed_at_ns] : known_) {
+    if (now_ns - confirmed_at_ns < kConfirmEveryNs) continue;
+    confirmed_at_ns = now_ns;
+    post({.type = EventType::neighbor_in_use,
+          .family = Family::v4,
+          .port = neighbor.port,
+          .time_ns = now_ns,
+          .address = IpAddress::v4(wire_address(neighbor.address))});
+  }
+}
+
+// An event that finds the ring full is lost; what it reports shows again or in the counters.
+void Housekeeper::post(Event event) {
+  if (events_.push(event)) is_bell_due_ = true;
+}
+
+void Housekeeper::ring_state_bell() {
+  is_bell_due_ = false;
+  const std::uint64_t one = 1;
+  static_cast<void>(!write(context_.state_bell, &one, sizeof one));
+}
+
+void Housekeeper::wait() {
+  std::array<pollfd, kMaxPorts + 1> waits{};
+  std::size_t count = 0;
+  waits[count++] = {.fd = context_.request_bell, .events = POLLIN, .revents = 0};
+  for (const Mirror& mirror : context_.mirrors) {
+    waits[count++] = {.fd = mirror.descriptor(), .events = POLLIN, .revents = 0};
+  }
+  constexpr int kMilliseconds = 1;
+  if (poll(waits.data(), count, kMilliseconds) > 0 && (waits[0].revents & POLLIN) != 0) {
+    std::uint64_t rung = 0;
+    static_cast<void>(!read(context_.request_bell, &rung, sizeof rung));
+  }
+}
+
+}  // namespace culvert

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <rte_mempool.h>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "dataplane/clock.h"
+#include "dataplane/held_packets.h"
+#include "dataplane/mirror.h"
+#include "dataplane/punt.h"
+#include "dataplane/requests.h"
+
+namespace culvert {
+
+// The one writer of tables and the way to and from Linux. It carries out control's requests, moves
+// packets between mirrors and workers, keeps those that wait for a neighbour, and tells control
+// what is happening. It never touches what a worker is working on.
+class Housekeeper {
+ public:
+  struct Context {
+    const Regions& regions;
+    std::span<Port> ports;
+    std::span<Mirror> mirrors;                // by PortId; empty in replay
+    std::span<const HousekeeperRings> rings;  // by worker
+    Requests& requests;
+    const Fib& fib;
+    const Clock& clock;
+    rte_mempool& pool;
+    int request_bell;  // eventfd: control has put requests in
+    int state_bell;    // eventfd: completions or events are there
+  };
+  // What takes frames for Linux where there are no mirrors.
+  using PuntSink = std::function<void(Packet)>;
+
+  Housekeeper(const Context& context, PuntSink punt_sink);
+
+  // Does what there is to do and returns how much it was.
+  std::size_t run_once();
+
+  // Sleeps until there may be something to do, 1 ms at most.
+  void wait();
+
+  // Drops what still waits for a neighbour; for the end.
+  void drop_held(DropReason reason) { held_.clear(reason); }
+
+ private:
+  std::size_t from_workers();
+  std::size_t from_mirrors();
+  void to_linux(Packet frame);
+  void hold(Packet frame, std::uint64_t now_ns);
+  void resume(const HeldPackets::Neighbor& neighbor, MacAddress mac);
+  void to_worker(Packet packet, DropReason reason);
+  void look_after_ports(std::uint64_t now_ns);
+  void post(Event event);
+  void ring_state_bell();
+
+  Context context_;
+  PuntSink punt_sink_;
+  DropSink drops_;
+  HeldPackets held_;
+  RingWriter<Event> events_;
+  std::map<HeldPackets::Neighbor, std::uint64_t> asked_at_ns_;
+  std::map<HeldPackets::Neighbor, std::uint64_t> known_;  // and when they were last confirmed
+  std::vector<std::array<std::uint64_t, 2>> driver_counts_;
+  std::uint64_t looked_after_at_ns_ = 0;
+  bool is_bell_due_ = false;
+};
+
+}  // namespace culvert

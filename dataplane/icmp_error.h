@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <rte_mempool.h>
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/lanes.h"
+#include "dataplane/net/icmp.h"
+#include "dataplane/port.h"
+
+namespace culvert {
+
+class Fib;
+
+// Makes the ICMP errors of a router (RFC 1812 4.3.2) and puts them into the lane `clear`, where the
+// SPD decides whether and how they leave. One per worker.
+class IcmpErrors {
+ public:
+  IcmpErrors(std::span<const Port> ports, const Fib& fib, rte_mempool& pool, DropSink& drops)
+      : ports_(ports), fib_(&fib), pool_(&pool), drops_(&drops) {}
+
+  // About `offending`, an IPv4 packet with a checked header that is about to be dropped. Nothing
+  // is sent about ICMP errors, fragments but the first, and packets to or from addresses that are
+  // not one host's (RFC 1812 4.3.2.7), nor beyond kPerSecond.
+  void time_exceeded(Packet offending, Lanes& lanes);
+  // `mtu` is what fits, in bytes of IP packet (RFC 1191 4).
+  void fragmentation_needed(Packet offending, std::uint32_t mtu, Lanes& lanes);
+
+ private:
+  // Errors one worker sends a second, and in a row; RFC 1812 4.3.2.8.
+  static constexpr std::uint64_t kPerSecond = 1000;
+  static constexpr std::uint64_t kInARow = 50;
+
+  void send(Packet offending, IcmpHeader header, Lanes& lanes);
+  [[nodiscard]] bool take_token(std::uint64_t now_ns);
+
+  std::span<const Port> ports_;
+  const Fib* fib_;
+  rte_mempool* pool_;
+  DropSink* drops_;
+  std::uint64_t tokens_ = kInARow;
+  std::uint64_t refilled_at_ns_ = 0;
+};
+
+}  // namespace culvert

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "dataplane/packet.h"
+#include "dataplane/shm/layout.h"
+
+namespace culvert {
+
+// Packets of one round that need the same thing next; fixed storage, owned by one worker.
+// A round takes in at most kMaxIntake packets and each brings at most one ICMP error with it, so
+// that no lane can overflow.
+inline constexpr std::size_t kMaxIntake = 128;
+inline constexpr std::size_t kLaneCapacity = 2 * kMaxIntake;
+
+template <typename T>
+class Lane {
+ public:
+  void push(T packet) {
+    assert(count_ < kLaneCapacity);
+    items_[count_++] = packet;
+  }
+  [[nodiscard]] std::span<T> packets() { return {items_.data(), count_}; }
+  [[nodiscard]] bool empty() const { return count_ == 0; }
+  void clear() { count_ = 0; }
+
+ private:
+  std::array<T, kLaneCapacity> items_;
+  std::size_t count_ = 0;
+};
+
+struct Lanes {
+  Lane<Packet> again;     // opened, and for one of our addresses: ESP in ESP
+  Lane<Packet> esp;       // ESP for us; data at the outer IP header
+  Lane<Packet> inner;     // IPv4 to be forwarded or punted; data at the IP header
+  Lane<Packet> clear;     // IPv4 that leaves if the SPD lets it; data at the IP header
+  Lane<Packet> punt;      // for Linux; data at the Ethernet header
+  Lane<Packet> held;      // waits for a neighbour
+  Lane<WirePacket> wire;  // leaves by a port; data at the Ethernet header
+};
+
+// Where packets end that go nowhere. Every drop is counted by name, and for the SA where one is
+// known; buffers go back in bulk at the end of the round.
+class DropSink {
+ public:
+  explicit DropSink(WorkerCounters& counters) : counters_(&counters) {}
+
+  void drop(Packet packet, DropReason reason) {
+    counters_->drops[index_of(reason)].add(1);
+    release(packet);
+  }
+  void drop(Packet packet, DropReason reason, SaState& sa) {
+    assert(index_of(reason) < kSaDropReasons);
+    sa.drops[index_of(reason)].add(1);
+    drop(packet, reason);
+  }
+  void drop_all(std::span<rte_mbuf*> mbufs, DropReason reason) {
+    counters_->drops[index_of(reason)].add(mbufs.size());
+    rte_pktmbuf_free_bulk(mbufs.data(), static_cast<unsigned>(mbufs.size()));
+  }
+
+  void flush() {
+    if (count_ != 0) rte_pktmbuf_free_bulk(mbufs_.data(), static_cast<unsigned>(count_));
+    count_ = 0;
+  }
+
+  [[nodiscard]] WorkerCounters& counters() { return *counters_; }
+
+ private:
+  void release(Packet packet) {
+    if (count_ == mbufs_.size()) flush();
+    mbufs_[count_++] = packet.mbuf();
+  }
+
+  WorkerCounters* counters_;
+  std::array<rte_mbuf*, kMaxIntake> mbufs_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace culvert

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <rte_ring.h>
+
+#include <array>
+#include <span>
+
+#include "dataplane/lanes.h"
+#include "dataplane/sa_groups.h"
+
+namespace culvert {
+
+// A worker's two rings to the housekeeper, one producer and one consumer each: what goes to Linux
+// or waits for a neighbour, and what comes back. Packets in them have their Ethernet header in
+// front.
+struct HousekeeperRings {
+  rte_ring* to_housekeeper = nullptr;
+  rte_ring* to_worker = nullptr;
+};
+
+// The worker's end of them.
+class Punt {
+ public:
+  Punt(HousekeeperRings rings, DropSink& drops) : rings_(rings), drops_(&drops) {}
+
+  // Lanes punt and held -> housekeeper.
+  void send(Lanes& lanes);
+
+  // What Linux sent through a mirror, and what waited for a neighbour and may go now.
+  [[nodiscard]] std::span<Packet> receive();
+
+ private:
+  HousekeeperRings rings_;
+  DropSink* drops_;
+  std::array<Packet, kBurst> packets_;
+};
+
+}  // namespace culvert

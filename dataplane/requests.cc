@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/requests.h"
+
+#include <sodium.h>
+
+#include <cstring>
+
+namespace culvert {
+namespace {
+
+// A private copy of what the other process may be writing to right now.
+template <typename T>
+T copy_of(const T& shared) {
+  T result;
+  std::memcpy(static_cast<void*>(&result), &shared, sizeof result);
+  return result;
+}
+
+RingReader<Request> request_reader(const Regions& regions) {
+  StateHead& state = regions.state();
+  // What an earlier culvertd left unanswered is void: control sees the new incarnation and asks for
+  // everything again.
+  state.requests_consumed.store(
+      regions.requests().requests_produced.load(std::memory_order_acquire),
+      std::memory_order_release);
+  return {regions.requests().requests, regions.requests().requests_produced,
+          state.requests_consumed};
+}
+
+IpPrefix prefix_of(const Request& request) {
+  return {Ipv4Address{request.address.v4().host()}, request.prefix_bits};
+}
+
+}  // namespace
+
+Requests::Requests(const Context& context)
+    : context_(context),
+      requests_(request_reader(context.regions)),
+      completions_(context.regions.state().completions,
+                   context.regions.state().completions_produced,
+                   context.regions.requests().completions_consumed) {
+  batch_.reserve(kBatch);
+  learned_.reserve(kBatch);
+  added_.reserve(kBatch);
+}
+
+std::size_t Requests::poll() {
+  batch_.clear();
+  learned_.clear();
+  Request request;
+  while (batch_.size() < kBatch && batch_.size() < completions_.room() && requests_.pop(request)) {
+    batch_.push_back({.sequence = request.sequence, .refusal = carry_out(request)});
+  }
+  if (batch_.empty()) return 0;
+  publish();
+  for (const Completion& completion : batch_) static_cast<void>(completions_.push(completion));
+  return batch_.size();
+}
+
+// Makes the batch's changes visible everywhere and frees what they replaced.
+void Requests::publish() {
+  if (are_routes_changed_) {
+    context_.fib.publish();
+    context_.sad.resolve_next_hops(context_.fib);
+    are_routes_changed_ = false;
+  } else {
+    for (const SaIndex index : added_) context_.sad.resolve_next_hop(index, context_.fib);
+  }
+  added_.clear();
+  if (context_.sad.has_removed()) {
+    context_.quiescence.wait();
+    context_.sad.reclaim();
+  }
+}
+
+Refusal Requests::carry_out(const Request& request) {
+  switch (request.op) {
+    case RequestOp::none:
+      return Refusal::unknown_op;
+    case RequestOp::sa_add:
+      return sa_add(request);
+    case RequestOp::sa_update:
+      return sa_update(request);
+    case RequestOp::sa_delete:
+      return context_.sad.remove(SaIndex{request.index}, request.generation);
+    case RequestOp::policy_set:
+      return policy_set(request);
+    case RequestOp::policy_delete:
+      return policy_delete(request);
+    case RequestOp::policy_default:
+      return policy_default(request);
+    case RequestOp::address_add:
+    case RequestOp::address_delete:
+      return address_change(request);
+    case RequestOp::route_add:
+    case RequestOp::route_delete:
+      return route_change(request);
+    case RequestOp::neighbor_set:
+    case RequestOp::neighbor_delete:
+      return neighbor_change(request);
+    case RequestOp::commit:
+      return commit();
+  }
+  return Refusal::unknown_op;
+}
+
+Refusal Requests::sa_add(const Request& request) {
+  const auto specs = context_.regions.sa_specs();
+  if (request.index >= specs.size()) return Refusal::bad_index;
+  const SaSpec spec = copy_of(specs[request.index]);
+  if (spec.generation != request.generation) return Refusal::bad_generation;
+  KeySlot key = copy_of(context_.regions.keys()[request.index]);
+  const Refusal refusal = context_.sad.add(SaIndex{request.index}, spec, key);
+  sodium_memzero(&key, sizeof key);
+  if (refusal == Refusal::none && spec.direction == Direction::out) {
+    added_.push_back(SaIndex{request.index});
+  }
+  return refusal;
+}
+
+Refusal Requests::sa_update(const Request& request) {
+  const auto specs = context_.regions.sa_specs();
+  if (request.index >= specs.size()) return Refusal::bad_index;
+  const SaSpec spec = copy_of(specs[request.index]);
+  if (spec.generation != request.generation) return Refusal::bad_generation;
+  const Refusal refusal = context_.sad.update(SaIndex{request.index}, spec);
+  if (refusal == Refusal::none && spec.direction == Direction::out) {
+    added_.push_back(SaIndex{request.index});
+  }
+  return refusal;
+}
+
+// The policy's SAs need not be there yet, but they must be possible ones.
+Refusal Requests::policy_set(const Request& request) {
+  const auto specs = context_.regions.policy_specs();
+  if (request.index >= specs.size()) return Refusal::bad_index;
+  const PolicySpec spec = copy_of(specs[request.index]);
+  if (spec.generation == 0 || spec.generation != request.generation) return Refusal::bad_generation;
+  if (spec.sa_count > kMaxPolicySas || spec.is_optional > 1) return Refusal::bad_enum;
+  for (std::size_t i = 0; i < spec.sa_count; ++i) {
+    if (spec.sas[i] >= context_.regions.sizes().max_sas) return Refusal::bad_sa_set;
+  }
+  const Refusal refusal = context_.spd.set(request.index, spec);
+  PolicyState& state = context_.regions.policy_states()[request.index];
+  if (refusal == Refusal::none && state.generation != spec.generation) {
+    state.packets.set(0);
+    state.bytes.set(0);
+    state.last_used_ns.set(0);
+    state.generation = spec.generation;
+  }
+  return refusal;
+}
+
+Refusal Requests::policy_delete(const Request& request) {
+  if (request.index >= context_.regions.policy_states().size()) return Refusal::bad_index;
+  PolicyState& state = context_.regions.policy_states()[request.index];
+  if (state.generation != request.generation) return Refusal::bad_generation;
+  const Refusal refusal = context_.spd.remove(request.index);
+  if (refusal == Refusal::none) state.generation = 0;
+  return refusal;
+}
+
+Refusal Requests::policy_default(const Request& request) {
+  if (request.action != PolicyAction::bypass && request.action != PolicyAction::discard) {
+    return Refusal::bad_enum;
+  }
+  context_.default_policy.store(request.action, std::memory_order_relaxed);
+  return Refusal::none;
+}
+
+Refusal Requests::address_change(const Request& request) {
+  if (request.family != Family::v4) return Refusal::bad_family;
+  if (request.port >= context_.ports.size()) return Refusal::bad_port;
+  const IpPrefix prefix = prefix_of(request);
+  auto& first = context_.ports[request.port].address;
+  are_routes_changed_ = true;
+  if (request.op == RequestOp::address_delete) {
+    if (first.load(std::memory_order_relaxed) == prefix.address.raw()) {
+      first.store(0, std::memory_order_relaxed);
+    }
+    return context_.fib.address_delete(PortId{request.port}, prefix);
+  }
+  const Refusal refusal = context_.fib.address_add(PortId{request.port}, prefix);
+  if (refusal == Refusal::none && first.load(std::memory_order_relaxed) == 0) {
+    first.store(prefix.address.raw(), std::memory_order_relaxed);
+  }
+  return refusal;
+}
+
+Refusal Requests::route_change(const Request& request) {
+  if (request.family != Family::v4) return Refusal::bad_family;
+  are_routes_changed_ = true;
+  const IpPrefix prefix = prefix_of(request);
+  if (request.op == RequestOp::route_delete) return context_.fib.route_delete(prefix);
+  if (request.route_kind == RouteKind::blackhole) return context_.fib.route_add_blackhole(prefix);
+  if (request.route_kind != RouteKind::unicast) return Refusal::bad_enum;
+  if (request.port >= context_.ports.size()) return Refusal::bad_port;
+  return context_.fib.route_add(prefix, Ipv4Address{request.via.v4().host()}, PortId{request.port});
+}
+
+Refusal Requests::neighbor_change(const Request& request) {
+  if (request.family != Family::v4) return Refusal::bad_family;
+  if (request.port >= context_.ports.size()) return Refusal::bad_port;
+  const Ipv4Address address{request.address.v4().host()};
+  are_routes_changed_ = true;
+  if (request.op == RequestOp::neighbor_delete) {
+    learned_.push_back({request.port, address, MacAddress{}});
+    return context_.fib.neighbor_delete(PortId{request.port}, address);
+  }
+  const MacAddress mac{request.mac};
+  const Refusal refusal = context_.fib.neighbor_set(PortId{request.port}, address, mac);
+  if (refusal == Refusal::none) learned_.push_back({request.port, address, mac});
+  return refusal;
+}
+
+Refusal Requests::commit() {
+  is_committed_ = true;
+  return Refusal::none;
+}
+
+}  // namespace culvert

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+
+#include "crypto/esp_transform.h"
+#include "dataplane/net/esp.h"
+#include "dataplane/net/ip.h"
+#include "dataplane/net/types.h"
+#include "dataplane/net/udp.h"
+#include "dataplane/shm/layout.h"
+
+namespace culvert {
+
+// One SA as workers use it: immutable once published, but for `adjacency`. A change makes a new one
+// over the same SaState and key, and the old is freed after every worker was quiescent.
+struct alignas(64) Sa {
+  // What each packet needs.
+  SaState* state = nullptr;
+  const ExpandedKey* key = nullptr;
+  std::atomic<std::uint64_t>* window = nullptr;  // inbound: the slots, wherever they lie
+  std::uint32_t index = 0;
+  Spi spi;
+  std::uint32_t flags = 0;          // kSaEsn ...
+  std::uint32_t replay_window = 0;  // inbound
+  TransformId transform = TransformId::none;
+  Direction direction = Direction::none;
+  std::uint8_t iv_bytes = 0;
+  std::uint8_t icv_bytes = 0;
+  std::uint8_t pad_alignment = 1;
+  std::uint8_t has_selector = 0;  // inbound: `selector` is not "any"
+  std::uint16_t outer_bytes = 0;  // outbound: outer IP, UDP, ESP header and IV
+  std::uint32_t reqid = 0;
+  // Outbound: index of the next hop of the outer destination, kept right by the housekeeper.
+  // Relaxed: any recent value is as good as another.
+  std::atomic<std::uint32_t> adjacency{0};
+
+  // Outbound: what is put in front; lengths, DSCP, ECN, DF, identification and checksum are filled
+  // in for each packet. Inbound: only the addresses are used.
+  alignas(64) Ipv4Header outer;
+  UdpHeader udp;
+  Selector selector;
+
+  [[nodiscard]] bool has_esn() const { return (flags & kSaEsn) != 0; }
+  [[nodiscard]] bool is_udp_encapsulated() const { return (flags & kSaUdpEncap) != 0; }
+};
+static_assert(sizeof(Sa) == 192);
+
+// What an SA adds to an inner packet at most, padding aside: headers in front, trailer and ICV
+// behind. In bytes.
+constexpr std::uint32_t esp_overhead(const Sa& sa) {
+  return sa.outer_bytes + 2u + sa.icv_bytes;
+}
+
+// The largest inner packet in bytes whose sealed form fits into `mtu` (RFC 4301 8.2.1): padding,
+// pad length and next header end on a multiple of pad_alignment.
+constexpr std::uint32_t largest_inner(const Sa& sa, std::uint32_t mtu) {
+  const std::uint32_t fixed = sa.outer_bytes + std::uint32_t{sa.icv_bytes};
+  if (mtu < fixed + 4) return 0;
+  const std::uint32_t cipher_bytes = (mtu - fixed) / sa.pad_alignment * sa.pad_alignment;
+  return cipher_bytes - 2;
+}
+
+// What the ICV covers besides the payload: SPI and sequence number, all 64 bits of it with ESN
+// (RFC 4106 5).
+inline void set_aad(CryptoJob& job, const Sa& sa, SeqNum sequence) {
+  std::byte* aad = job.aad.data();
+  const auto put = [&aad](Be32 word) {
+    std::memcpy(aad, &word, sizeof word);
+    aad += sizeof word;
+  };
+  put(wire_spi(sa.spi));
+  if (sa.has_esn()) put(wire_sequence_high(sequence));
+  put(wire_sequence(sequence));
+  job.aad_bytes = static_cast<std::uint32_t>(aad - job.aad.data());
+}
+
+}  // namespace culvert

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/sad.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/replay_window.h"
+
+namespace culvert {
+namespace {
+
+// Sa objects beyond max_sas, for changes and removals that wait for quiescence.
+constexpr std::uint32_t kSpareSas = 4096;
+
+std::uint64_t wall_clock_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+bool is_any(const Selector& selector) {
+  return selector == Selector{.family = selector.family};
+}
+
+Refusal check_selector(const Selector& selector) {
+  if (selector.family == Family::none) {
+    return is_any(selector) ? Refusal::none : Refusal::bad_selector;
+  }
+  if (selector.family != Family::v4) return Refusal::bad_family;
+  const bool fits = selector.src_prefix_bits <= 32 && selector.dst_prefix_bits <= 32;
+  return fits ? Refusal::none : Refusal::bad_selector;
+}
+
+void reset_counters(SaState& state) {
+  for (SharedCounter* counter :
+       {&state.packets, &state.bytes, &state.first_used_ns, &state.last_used_ns}) {
+    counter->set(0);
+  }
+  for (SharedCounter& drop : state.drops) drop.set(0);
+  state.peer_endpoint.store(0, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+std::unique_ptr<Sad> Sad::create(const Regions& regions, Engine& engine, std::uint64_t secret,
+                                 Quiescence& quiescence, std::string& error) {
+  std::unique_ptr<Sad> sad(new Sad(regions, engine, quiescence));
+  sad->table_ = SaTable::create(regions.sizes().max_sas, secret);
+  if (sad->table_ == nullptr || !sad->by_index_.is_reserved() || !sad->pool_.is_reserved() ||
+      !sad->keys_.is_reserved()) {
+    error = "not enough memory for max_sas = " + std::to_string(regions.sizes().max_sas);
+    return nullptr;
+  }
+  const std::size_t key_bytes = sad->max_sas_ * sizeof(ExpandedKey);
+  if (madvise(sad->keys_.data(), key_bytes, MADV_DONTDUMP) != 0) {
+    error = "cannot keep expanded keys out of core dumps";
+    return nullptr;
+  }
+  mlock2(sad->keys_.data(), key_bytes, MLOCK_ONFAULT);
+  for (const SaState& state : sad->states_) {
+    if (state.generation != 0 && state.window_slots > kInlineWindowSlots) {
+      sad->window_memory_.mark_used(state.window_offset, state.window_slots);
+    }
+  }
+  return sad;
+}
+
+Sad::Sad(const Regions& regions, Engine& engine, Quiescence& quiescence)
+    : engine_(&engine),
+      quiescence_(&quiescence),
+      max_sas_(regions.sizes().max_sas),
+      states_(regions.sa_states()),
+      windows_(regions.windows()),
+      by_index_(max_sas_),
+      pool_(max_sas_ + kSpareSas),
+      keys_(max_sas_),
+      window_memory_(regions.windows().size()) {}
+
+Sad::~Sad() {
+  if (!keys_.is_reserved()) return;
+  for (std::uint32_t i = 0; i < max_sas_; ++i) {
+    if (by_index_[i].load(std::memory_order_relaxed) != nullptr) keys_[i].wipe();
+  }
+  for (const Retired& retired : retired_) {
+    if (retired.wiped_index != kKeepsKey) keys_[retired.wiped_index].wipe();
+  }
+}
+
+Sa* Sad::take_sa() {
+  if (free_.empty() && pool_used_ == max_sas_ + kSpareSas) {
+    quiescence_->wait();
+    reclaim();
+  }
+  if (!free_.empty()) {
+    Sa* sa = free_.back();
+    free_.pop_back();
+    return sa;
+  }
+  return &pool_[pool_used_++];
+}
+
+Refusal Sad::check_spec(SaIndex index, const SaSpec& spec) const {
+  if (index.raw() >= max_sas_) return Refusal::bad_index;
+  if (spec.generation == 0) return Refusal::bad_generation;
+  if (spec.direction != Direction::in && spec.direction != Direction::out) return Refusal::bad_enum;
+  if (spec.mode != SaMode::tunnel) return Refusal::bad_enum;
+  if ((spec.flags & ~kSaAllFlags) != 0) return Refusal::bad_enum;
+  if (spec.family != Family::v4) return Refusal::bad_family;
+  if (spec.spi < kFirstUsableSpi) return Refusal::bad_spi;
+  if (transform_info(static_cast<TransformId>(spec.transform)) == nullptr) {
+    return Refusal::bad_transform;
+  }
+  if (spec.direction == Direction::in &&
+      (spec.replay_window < kMinReplayWindow || spec.replay_window > kMaxReplayWindow)) {
+    return Refusal::bad_window;
+  }
+  return check_selector(spec.selector);
+}
+
+// A new SA starts at spec.sequence; one that was here before continues.
+Refusal Sad::prepare_state(const SaSpec& spec, SaState& state) {
+  if (state.generation == spec.generation) return Refusal::none;
+  reset_counters(state);
+  state.sequence.store(spec.sequence, std::memory_order_relaxed);
+  state.window_size = 0;
+  state.window_slots = 0;
+  state.window_offset = 0;
+  if (spec.direction == Direction::in) {
+    const std::uint32_t slots = window_slots_for(spec.replay_window);
+    if (slots > kInlineWindowSlots) {
+      const auto offset = window_memory_.take(slots);
+      if (!offset) return Refusal::no_window_memory;
+      state.window_offset = *offset;
+    }
+    state.window_size = spec.replay_window;
+    state.window_slots = slots;
+    ReplayWindow::of(state, windows_).initialise(SeqNum{spec.sequence});
+  }
+  state.installed_at_ns = wall_clock_ns();
+  state.generation = spec.generation;
+  return Refusal::none;
+}
+
+void Sad::fill(Sa& sa, SaIndex index, const SaSpec& spec) const {
+  const auto transform = static_cast<TransformId>(spec.transform);
+  const TransformInfo& info = *transform_info(transform);
+  SaState& state = states_[index.raw()];
+  sa.state = &state;
+  sa.key = &keys_[index.raw()];
+  sa.window = state.window_slots > kInlineWindowSlots ? &windows_[state.window_offset]
+                                                      : state.window.data();
+  sa.index = index.raw();
+  sa.spi = Spi{spec.spi};
+  sa.flags = spec.flags;
+  sa.replay_window = state.window_size;
+  sa.transform = transform;
+  sa.direction = spec.direction;
+  sa.iv_bytes = info.iv_bytes;
+  sa.icv_bytes = info.icv_bytes;
+  sa.pad_alignment = info.pad_alignment;
+  sa.has_selector = is_any(spec.selector) ? 0 : 1;
+  sa.reqid = spec.reqid;
+  sa.selector = spec.selector;
+  sa.outer = Ipv4Header{};
+  sa.outer.ttl = 64;
+  sa.outer.protocol = sa.is_udp_encapsulated() ? IpProtocol::udp : IpProtocol::esp;
+  sa.outer.source = spec.src.v4();
+  sa.outer.destination = spec.dst.v4();
+  sa.udp = UdpHeader{.source_port = spec.encap_src_port, .destination_port = spec.encap_dst_port};
+  sa.outer_bytes = static_cast<std::uint16_t>(sizeof(Ipv4Header) +
+                                              (sa.is_udp_encapsulated() ? sizeof(UdpHeader) : 0) +
+                                              sizeof(EspHeader) + info.iv_bytes);
+  sa.adjacency.store(0, std::memory_order_relaxed);
+}
+
+Refusal Sad::add(SaIndex index, const SaSpec& spec, const KeySlot& key) {
+  if (const Refusal refusal = check_spec(index, spec); refusal != Refusal::none) return refusal;
+  if (by_index_[index.raw()].load(std::memory_order_relaxed) != nullptr) {
+    return Refusal::slot_in_use;
+  }
+  if (key.generation != spec.generation || key.key_bytes > kMaxKeyBytes) return Refusal::bad_key;
+  const SaKey name{spec.dst, Spi{spec.spi}, spec.family};
+  if (spec.direction == Direction::in && table_->find(name) != kNoSa) return Refusal::duplicate_sa;
+  if (engine_->expand(static_cast<TransformId>(spec.transform),
+                      std::span(key.key).first(key.key_bytes),
+                      keys_[index.raw()]) != ExpandStatus::ok) {
+    return Refusal::bad_key;
+  }
+  if (const Refusal refusal = prepare_state(spec, states_[index.raw()]); refusal != Refusal::none) {
+    keys_[index.raw()].wipe();
+    return refusal;
+  }
+  Sa* sa = take_sa();
+  fill(*sa, index, spec);
+  highest_index_ = std::max(highest_index_, index.raw());
+  by_index_[index.raw()].store(sa, std::memory_order_release);
+  if (spec.direction == Direction::in && table_->insert(name, index) != SaTable::Insert::ok) {
+    by_index_[index.raw()].store(nullptr, std::memory_order_relaxed);
+    retired_.push_back({sa, index.raw()});
+    return Refusal::no_table_memory;
+  }
+  return Refusal::none;
+}
+
+Refusal Sad::update(SaIndex index, const SaSpec& spec) {
+  if (const Refusal refusal = check_spec(index, spec); refusal != Refusal::none) return refusal;
+  Sa* old = by_index_[index.raw()].load(std::memory_order_relaxed);
+  if (old == nullptr) return Refusal::slot_empty;
+  if (old->state->generation != spec.generation) return Refusal::bad_generation;
+  if (old->direction != spec.direction || old->spi.raw() != spec.spi ||
+      static_cast<std::uint8_t>(old->transform) != spec.transform) {
+    return Refusal::bad_enum;
+  }
+  const SaKey name{spec.dst, Spi{spec.spi}, spec.family};
+  const bool is_renamed =
+      spec.direction == Direction::in && old->outer.destination != spec.dst.v4();
+  if (is_renamed && table_->find(name) != kNoSa) return Refusal::duplicate_sa;
+  Sa* fresh = take_sa();
+  fill(*fresh, index, spec);
+  fresh->adjacency.store(old->adjacency.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  by_index_[index.raw()].store(fresh, std::memory_order_release);
+  if (is_renamed) {
+    table_->erase(index);
+    quiescence_->wait();
+    if (table_->insert(name, index) != SaTable::Insert::ok) return Refusal::no_table_memory;
+  }
+  retired_.push_back({old, kKeepsKey});
+  return Refusal::none;
+}
+
+Refusal Sad::remove(SaIndex index, std::uint32_t generation) {
+  if (index.raw() >= max_sas_) return Refusal::bad_index;
+  Sa* sa = by_index_[index.raw()].load(std::memory_order_relaxed);
+  if (sa == nullptr) return Refusal::slot_empty;
+  if (sa->state->generation != generation) return Refusal::bad_generation;
+  if (sa->direction == Direction::in) table_->erase(index);
+  by_index_[index.raw()].store(nullptr, std::memory_order_release);
+  retired_.push_back({sa, index.raw()});
+  return Refusal::none;
+}
+
+void Sad::reclaim() {
+  for (const Retired& retired : retired_) {
+    if (retired.wiped_index != kKeepsKey) {
+      SaState& state = states_[retired.wiped_index];
+      keys_[retired.wiped_index].wipe();
+      if (state.window_slots > kInlineWindowSlots) {
+        window_memory_.give_back(state.window_offset, state.window_slots);
+      }
+      state.window_slots = 0;
+      state.generation = 0;  // the sequence number stays, for control's tombstone
+    }
+    free_.push_back(retired.sa);
+  }
+  retired_.clear();
+}
+
+void Sad::resolve_next_hop(SaIndex index, const Fib& fib) {
+  Sa* sa = by_index_[index.raw()].load(std::memory_order_relaxed);
+  if (sa == nullptr || sa->direction != Direction::out) return;
+  const AdjacencyIndex adjacency = fib.lookup(host_address(sa->outer.destination));
+  sa->adjacency.store(adjacency.raw(), std::memory_order_relaxed);
+}
+
+void Sad::resolve_next_hops(const Fib& fib) {
+  for (std::uint32_t i = 0; i <= highest_index_; ++i) resolve_next_hop(SaIndex{i}, fib);
+}
+
+}  // namespace culvert

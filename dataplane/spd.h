@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/bucket_table.h"
+#include "dataplane/flow_key.h"
+#include "dataplane/quiescence.h"
+#include "dataplane/shm/messages.h"
+#include "dataplane/table_memory.h"
+
+namespace culvert {
+
+// A flow, or what a selector leaves of it, as two words to mask, hash and compare.
+struct FlowWords {
+  std::uint64_t addresses = 0;  // source << 32 | destination
+  std::uint64_t rest = 0;       // tuple << 40 | protocol << 32 | source port << 16 | destination port
+
+  friend constexpr auto operator<=>(const FlowWords&, const FlowWords&) = default;
+};
+
+// A policy as workers see it. It never changes; a replaced or removed one stays readable until the
+// worker's next quiescent state.
+struct alignas(64) PolicyEntry {
+  FlowWords match;             // the selector under its tuple's mask
+  std::uint64_t order = 0;     // of equal priorities the lower one wins: the one installed first
+  std::uint32_t priority = 0;  // lower wins
+  std::uint32_t index = 0;     // the policy's slot, for its counters
+  // The writer's own: the neighbours among policies with the same selector, best first. Readers
+  // only ever meet the first.
+  std::uint32_t previous = 0;
+  std::uint32_t next = 0;
+  std::uint32_t reqid = 0;
+  PolicyAction action = PolicyAction::none;
+  bool is_optional = false;
+  std::uint8_t sa_count = 0;
+  // The second line, for those that protect.
+  alignas(64) std::array<SaIndex, kMaxPolicySas> sas{};
+  IpAddress template_src;
+  IpAddress template_dst;
+
+  [[nodiscard]] std::span<const SaIndex> sa_set() const { return {sas.data(), sa_count}; }
+  [[nodiscard]] bool wins_over(const PolicyEntry& other) const {
+    return priority != other.priority ? priority < other.priority : order < other.order;
+  }
+};
+static_assert(sizeof(PolicyEntry) == 128);
+
+// The SPD (RFC 4301 4.4.1): policies of both directions, ordered by priority, then by age. Any number
+// of readers without locks; one writer, the housekeeper.
+//
+// Look-up is a tuple-space search: policies whose selectors have the same prefix lengths, protocol
+// given or not, and port masks form a tuple, and each tuple is one probe of a hash table. Tuples are
+// tried by their best priority and the search stops when no later one can win, so its cost depends
+// on the number of tuples, not of policies. One hash table, sized at start for all policies, serves
+// all tuples: adding or removing one touches a few cache lines and never rebuilds anything.
+//
+// Limit: adding a policy walks those with the very same selector and a better priority.
+class Spd {
+ public:
+  static constexpr std::uint32_t kMaxTuples = 4096;  // of both directions together
+
+  // Reserves memory for policies with indices below max_policies, about 170 bytes for each that is
+  // ever used. `secret` is random and stays in this process. nullptr: there is not enough memory.
+  // `quiescence` outlives the SPD.
+  [[nodiscard]] static std::unique_ptr<Spd> create(std::uint32_t max_policies, std::uint64_t secret,
+                                                   Quiescence& quiescence);
+  ~Spd();
+  Spd(const Spd&) = delete;
+  Spd& operator=(const Spd&) = delete;
+
+  // Writer. Adds the policy or replaces the one at `index`; there is no moment at which a packet
+  // that both match finds neither. One replaced under the same selector and priority keeps its
+  // place among equals. Takes microseconds; it waits for quiescence once in hundreds of changes,
+  // and when a policy gets a selector of other prefix lengths or masks.
+  // Refusals, which change nothing: bad_index, bad_enum (direction, action), bad_family (IPv6),
+  // bad_prefix, bad_sa_set (sa_count), no_table_memory (more than kMaxTuples).
+  [[nodiscard]] Refusal set(std::uint32_t index, const PolicySpec& spec);
+
+  // Writer. Refusals: bad_index, slot_empty.
+  [[nodiscard]] Refusal remove(std::uint32_t index);
+
+  // The policies that apply, nullptr where none does. They stay valid until the caller's next
+  // quiescent state. `direction` is in or out.
+  void lookup_burst(Direction direction, std::span<const FlowKey> flows,
+                    std::span<const PolicyEntry*> policies) const;
+  [[nodiscard]] const PolicyEntry* lookup(Direction direction, const FlowKey& flow) const;
+
+  [[nodiscard]] std::uint32_t size() const { return size_; }
+  // Tuples in use: what a look-up without early stop probes.
+  [[nodiscard]] std::size_t tuple_count(Direction direction) const;
+
+ private:
+  using EntryId = std::uint32_t;
+  using TupleId = std::uint32_t;
+  static constexpr EntryId kNoEntry = 0;
+
+  // What readers know of a tuple.
+  struct Tuple {
+    FlowWords mask;
+    std::uint64_t tag = 0;  // TupleId << 40: makes the words of two tuples differ
+    std::uint32_t best_priority = 0;
+  };
+  // Immutable, sorted by best priority; replaced as a whole.
+  using TupleList = std::vector<Tuple>;
+
+  // What the writer knows of it.
+  struct TupleRecord {
+    std::size_t side = 0;
+    FlowWords mask;
+    std::map<std::uint32_t, std::uint32_t> priorities;  // how many policies have each
+  };
+  struct TupleKey {
+    std::size_t side = 0;
+    FlowWords mask;
+    friend constexpr auto operator<=>(const TupleKey&, const TupleKey&) = default;
+  };
+
+  Spd(std::uint32_t max_policies, std::uint64_t secret, Quiescence& quiescence);
+
+  [[nodiscard]] static std::size_t side_of(Direction direction) {
+    return direction == Direction::in ? 0 : 1;
+  }
+  [[nodiscard]] static TupleId tuple_of(const PolicyEntry& entry) {
+    return static_cast<TupleId>(entry.match.rest >> 40);
+  }
+  [[nodiscard]] std::uint64_t hash(const FlowWords& words) const;
+  [[nodiscard]] EntryId find_first(const FlowWords& words, std::uint64_t hash) const;
+  std::size_t probe(const Tuple& tuple, std::span<const FlowWords> flows,
+                    std::span<const PolicyEntry*> policies) const;
+
+  [[nodiscard]] Refusal find_or_add_tuple(const TupleKey& key, TupleId& tuple);
+  void drop_empty_tuples();
+  [[nodiscard]] EntryId take_entry();
+  void link(EntryId id);
+  void unlink(EntryId id);
+  void take_place_of(EntryId old_id, EntryId id);
+  void count_priority(const PolicyEntry& entry);
+  void uncount_priority(const PolicyEntry& entry);
+  void publish_tuple(TupleId tuple);
+  void reclaim();
+
+  std::uint64_t secret_;
+  std::uint32_t max_policies_;
+  std::uint32_t size_ = 0;
+  std::uint64_t next_order_ = 1;
+  Quiescence& quiescence_;
+  BucketTable firsts_;                // by selector: the best of the policies that have it
+  TableMemory<PolicyEntry> entries_;  // by EntryId; 0 is none
+  // Release by the writer, acquire by readers: who sees a list sees its tuples.
+  std::array<std::atomic<const TupleList*>, 2> lists_{};
+
+  // The writer's own.
+  TableMemory<EntryId> by_policy_;  // the entry of each policy index
+  std::vector<TupleRecord> tuples_;
+  std::map<TupleKey, TupleId> tuple_ids_;
+  std::vector<TupleId> free_tuples_;
+  std::vector<EntryId> free_entries_;
+  std::vector<EntryId> retired_entries_;
+  std::vector<const TupleList*> retired_lists_;
+  EntryId next_unused_entry_ = 1;
+};
+
+}  // namespace culvert

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <rte_mempool.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "crypto/esp_transform.h"
+#include "dataplane/classify.h"
+#include "dataplane/clock.h"
+#include "dataplane/esp_inbound.h"
+#include "dataplane/esp_outbound.h"
+#include "dataplane/forward.h"
+#include "dataplane/from_linux.h"
+#include "dataplane/icmp_error.h"
+#include "dataplane/lanes.h"
+#include "dataplane/punt.h"
+#include "dataplane/rx.h"
+#include "dataplane/tx.h"
+
+namespace culvert {
+
+// What all workers share and only the housekeeper changes.
+struct Tables {
+  const Sad& sad;
+  const Spd& spd;
+  const Fib& fib;
+  std::span<const Port> ports;
+  std::span<PolicyState> policy_states;
+  const DefaultPolicy& default_policy;
+  const Clock& clock;
+};
+
+// What belongs to one worker.
+struct WorkerParts {
+  WorkerCounters& counters;
+  std::span<PortCounters> port_counters;
+  std::unique_ptr<Engine> engine;
+  rte_mempool& pool;
+  std::vector<Rx::Queue> rx_queues;
+  std::vector<Tx::Way> tx_ways;
+  rte_ring* relay = nullptr;
+  HousekeeperRings rings;
+};
+
+// One core's packet loop. All its members are its thread's alone.
+class Worker {
+ public:
+  Worker(const Tables& tables, WorkerParts parts);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Takes what has arrived and brings every packet of it to its end. Returns how many there were.
+  std::size_t run_once();
+
+  // The same for frames that somebody else received: the replay of captures. Packets stay in the
+  // order of their arrival where stages meet, whatever the burst.
+  void run_in_order(std::span<Packet> frames);
+
+ private:
+  void process(std::span<Packet> received);
+  void open_nested();
+  void finish_round();
+
+  const Clock* clock_;
+  DropSink drops_;
+  std::unique_ptr<Engine> engine_;
+  Rx rx_;
+  Tx tx_;
+  Punt punt_;
+  IcmpErrors icmp_errors_;
+  Classify classify_;
+  EspInbound esp_inbound_;
+  Forward forward_;
+  EspOutbound esp_outbound_;
+  FromLinux from_linux_;
+  Lanes lanes_;
+};
+
+}  // namespace culvert
