@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
 #include "dataplane/table_memory.h"
+
+// ThreadSanitizer must see each entry's own load.
+#if defined(__SANITIZE_THREAD__)
+#define CULVERT_PLAIN_BUCKETS
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CULVERT_PLAIN_BUCKETS
+#endif
+#endif
 
 namespace culvert {
 
@@ -44,15 +58,12 @@ class BucketTable {
   };
   [[nodiscard]] Guess guess(std::uint64_t hash, std::uint32_t tag) const {
     const Bucket& bucket = buckets_[primary(hash)];
-    std::uint32_t id = kNone;
-    std::uint32_t first_word = 0;
-    for (std::size_t i = kWays; i-- > 0;) {
-      // Acquire: pairs with the writer's release in store_entry().
-      const std::uint64_t entry = bucket.entries[i].load(std::memory_order_acquire);
-      id = tag_of(entry) == tag ? id_of(entry) : id;
-      if (i == 0) first_word = static_cast<std::uint32_t>(entry);
-    }
-    return {id, id == kNone && (first_word & kHasDisplaced) == 0};
+    const std::uint32_t way = way_of(bucket, tag);
+    // Acquire: pairs with the writer's release in store_entry().
+    const std::uint64_t first = bucket.entries[0].load(std::memory_order_acquire);
+    const std::uint64_t entry = bucket.entries[way % kWays].load(std::memory_order_acquire);
+    const std::uint32_t id = way < kWays ? id_of(entry) : kNone;
+    return {id, id == kNone && (first & kHasDisplaced) == 0};
   }
 
   // The first id under that tag for which matches(id) holds, or kNone.
@@ -106,6 +117,25 @@ class BucketTable {
            bucket_mask_;
   }
 
+  // Which entry has that tag; kWays: none.
+  [[nodiscard]] static std::uint32_t way_of(const Bucket& bucket, std::uint32_t tag) {
+#if defined(__AVX512F__) && !defined(CULVERT_PLAIN_BUCKETS)
+    // One comparison for all entries. The load is not atomic as a whole, but each entry in it is,
+    // as on every x86 CPU with such loads; the caller loads the entry once more and checks its
+    // record.
+    const __m512i entries = _mm512_load_si512(bucket.entries.data());
+    const std::uint32_t equal =
+        _mm512_cmpeq_epi32_mask(entries, _mm512_set1_epi32(static_cast<int>(tag))) & 0xaaaau;
+    return static_cast<std::uint32_t>(std::countr_zero(equal | 1u << 16)) / 2;
+#else
+    std::uint32_t way = kWays;
+    for (std::uint32_t i = kWays; i-- > 0;) {
+      way = tag_of(bucket.entries[i].load(std::memory_order_relaxed)) == tag ? i : way;
+    }
+    return way;
+#endif
+  }
+
   template <typename Matches>
   [[nodiscard]] static std::uint32_t find_in(const Bucket& bucket, std::uint32_t tag,
                                              const Matches& matches) {
@@ -127,7 +157,7 @@ class BucketTable {
   std::uint32_t size_ = 0;     // the writer's
   std::uint32_t spilled_ = 0;  // the writer's
   TableMemory<Bucket> buckets_;
-  TableMemory<std::uint32_t> displaced_;                  // per first bucket, the writer's
+  TableMemory<std::uint32_t> displaced_;                 // per first bucket, the writer's
   TableMemory<std::atomic<std::uint32_t>> spill_heads_;  // id + 1; 0 ends the chain
   TableMemory<std::atomic<std::uint32_t>> spill_next_;   // by id
 };

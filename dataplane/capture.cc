@@ -12,6 +12,7 @@ constexpr int kLongestFrame = 65535;
 }  // namespace
 
 std::string CaptureReader::open(const std::string& path) {
+  path_ = path;
   char error[PCAP_ERRBUF_SIZE] = {};
   file_.reset(
       pcap_open_offline_with_tstamp_precision(path.c_str(), PCAP_TSTAMP_PRECISION_NANO, error));
@@ -20,14 +21,15 @@ std::string CaptureReader::open(const std::string& path) {
     return path + ": frames are not Ethernet (link type 1)";
   }
   next();
-  return {};
+  return error_;
 }
 
-// A damaged end of the file ends it.
 void CaptureReader::next() {
   pcap_pkthdr* header = nullptr;
-  if (pcap_next_ex(file_.get(), &header, &frame_) != 1) {
+  const int result = pcap_next_ex(file_.get(), &header, &frame_);
+  if (result != 1) {
     frame_ = nullptr;
+    if (result == PCAP_ERROR) error_ = path_ + ": " + pcap_geterr(file_.get());
     return;
   }
   bytes_ = header->caplen;

@@ -20,6 +20,8 @@ class CaptureReader {
 
   [[nodiscard]] bool has_frame() const { return frame_ != nullptr; }
   [[nodiscard]] std::uint64_t time_ns() const { return time_ns_; }
+  // Why there are no more frames, or an empty string: the file has ended.
+  [[nodiscard]] const std::string& error() const { return error_; }
   // Valid until next().
   [[nodiscard]] std::span<const std::byte> frame() const {
     return {reinterpret_cast<const std::byte*>(frame_), bytes_};
@@ -30,6 +32,8 @@ class CaptureReader {
   struct Close {
     void operator()(pcap_t* file) const { pcap_close(file); }
   };
+  std::string path_;
+  std::string error_;
   std::unique_ptr<pcap_t, Close> file_;
   const u_char* frame_ = nullptr;
   std::size_t bytes_ = 0;

@@ -30,6 +30,10 @@ bool is_neighbor_discovery(const Ipv6Header& header, std::span<const std::byte> 
   return type != nullptr && *type >= kRouterSolicitation && *type <= kRedirect;
 }
 
+bool is_for_many(Ipv4Address address) {
+  return address.raw() >> 28 == 0xe || address.raw() == 0xffffffff;
+}
+
 }  // namespace
 
 DropReason reason_for(Ipv4Validity validity) {
@@ -86,11 +90,17 @@ void Classify::frame(Packet packet, Lanes& lanes) {
 }
 
 void Classify::ipv4_frame(Packet packet, Lanes& lanes) {
+  const bool is_to_many = packet.header<EthernetHeader>(0)->destination.is_multicast();
   packet.pull_front(sizeof(EthernetHeader));
   const Ipv4Validity validity = validate_ipv4(packet.bytes());
   if (validity != Ipv4Validity::ok) return drops_->drop(packet, reason_for(validity));
   const auto* header = packet.header<Ipv4Header>(0);
   packet.truncate(header->total_length.host());
+  const Ipv4Address destination = host_address(header->destination);
+  // A frame to many with a packet for one other host would be multiplied (RFC 1812 5.3.4).
+  if (is_to_many && !is_for_many(destination) && !fib_->is_local(destination)) {
+    return drops_->drop(packet, DropReason::forward_broadcast);
+  }
   ipv4(packet, *header, lanes);
 }
 

@@ -44,8 +44,12 @@ std::string lcores(const StartConfig& start, EalUse use) {
   const std::string anywhere = "@(0-" + std::to_string(cpus - 1) + ")";
   std::string map = "0" + anywhere;
   for (std::uint32_t i = 0; i < start.worker_count; ++i) {
-    map += "," + std::to_string(i + 1) +
-           (use == EalUse::replay ? anywhere : "@" + std::to_string(start.worker_cores[i]));
+    map.append(",").append(std::to_string(i + 1));
+    if (use == EalUse::replay) {
+      map.append(anywhere);
+    } else {
+      map.append("@").append(std::to_string(start.worker_cores[i]));
+    }
   }
   return map;
 }

@@ -90,7 +90,10 @@ std::size_t EspInbound::read_headers(std::span<Packet> packets) {
       continue;
     }
     const auto* ip = packet.header<Ipv4Header>(0);
-    keys_[count] = {IpAddress::v4(ip->destination), esp->host_spi(), Family::v4};
+    // The rest of the key is the same for all of IPv4.
+    SaKey& key = keys_[count];
+    std::memcpy(key.destination.bytes.data(), &ip->destination, sizeof ip->destination);
+    key.spi = esp->host_spi();
     packets[count++] = packet;
   }
   return count;
@@ -106,8 +109,13 @@ void EspInbound::find_sas(std::span<Packet> packets, Lanes& lanes) {
       __builtin_prefetch(&sad_->state(indices_[i]), 1);
     }
   }
+  const Sa* prefetched = nullptr;  // its key is on its way for packets of `prefetched_bytes`
+  std::uint32_t prefetched_bytes = 0;
   for (std::size_t i = 0; i < packets.size(); ++i) {
     if (sas_[i] != nullptr) {
+      if (sas_[i] == prefetched && packets[i].length() <= prefetched_bytes) continue;
+      prefetched = sas_[i];
+      prefetched_bytes = packets[i].length();
       engine_->prefetch_key(*sas_[i]->key, sas_[i]->transform, packets[i].length());
     } else if (fib_->is_local(Ipv4Address{keys_[i].destination.v4().host()})) {
       drops_->drop(packets[i], DropReason::esp_in_no_sa);
@@ -128,7 +136,7 @@ void EspInbound::check(Packet packet, const Sa& sa) {
       meta.esp_offset + static_cast<std::uint32_t>(sizeof(EspHeader)) + sa.iv_bytes;
   const std::uint32_t around = payload_offset + sa.icv_bytes;
   if (packet.length() < around + sizeof(EspTrailer) ||
-      (packet.length() - around) % sa.pad_alignment != 0) {
+      ((packet.length() - around) & (sa.pad_alignment - 1u)) != 0) {
     return drops_->drop(packet, DropReason::esp_in_runt);
   }
 
@@ -223,9 +231,11 @@ void EspInbound::finish(const Candidate& candidate, Lanes& lanes) {
   auto* inner = packet.header<Ipv4Header>(0);
   packet.truncate(inner->total_length.host());  // the rest was traffic flow padding
 
-  const auto ecn = ecn_on_decapsulation(inner->ecn(), outer.ecn());
+  const auto ecn = (sa.flags & kSaNoEcn) != 0 ? inner->ecn()
+                                              : ecn_on_decapsulation(inner->ecn(), outer.ecn());
   if (!ecn) return drops_->drop(packet, DropReason::esp_in_ecn, state);
-  if (*ecn != inner->ecn()) rewrite_ecn(*inner, *ecn);
+  const Dscp dscp = (sa.flags & kSaDecapDscp) != 0 ? outer.dscp() : inner->dscp();
+  if (*ecn != inner->ecn() || dscp != inner->dscp()) rewrite_dscp_and_ecn(*inner, dscp, *ecn);
   const auto transport = packet.bytes().subspan(inner->header_length_bytes());
   const TransportPorts ports = transport_ports(*inner, transport);
   if (sa.has_selector != 0 && !covers(sa.selector, *inner, ports)) {

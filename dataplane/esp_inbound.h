@@ -49,7 +49,7 @@ class EspInbound {
   Engine* engine_;
   DropSink* drops_;
 
-  std::array<SaKey, kBurst> keys_;
+  std::array<SaKey, kBurst> keys_{};
   std::array<SaIndex, kBurst> indices_;
   std::array<const Sa*, kBurst> sas_;
   std::array<Candidate, kBurst> candidates_;

@@ -26,14 +26,18 @@ bool is_ike(const FlowKey& flow, Packet packet) {
 
 }  // namespace
 
-// ICMP errors about packets of this lane are put behind them and leave in the next pass; there are
-// none about those.
+// An ICMP error about a packet of this lane comes to its end, and is taken to the front of those
+// that are left: it leaves before them however the packets fell into bursts. There are no errors
+// about errors.
 void EspOutbound::operator()(Lane<Packet>& lane, Lanes& lanes) {
   for (std::size_t done = 0; done < lane.packets().size();) {
     const auto packets = lane.packets().subspan(done);
-    const std::size_t count = std::min(kBurst, packets.size());
-    done += count;
-    send_burst(packets.first(count), lanes);
+    const std::size_t before = lane.packets().size();
+    done += send_burst(packets.first(std::min(kBurst, packets.size())), lanes);
+    if (lane.packets().size() != before) {
+      const auto left = lane.packets().subspan(done);
+      std::rotate(left.begin(), left.end() - 1, left.end());
+    }
   }
   lane.clear();
 }
@@ -44,12 +48,16 @@ void EspOutbound::operator()(Lane<Packet>& lane, Lanes& lanes) {
 // 4. Write headers, padding and nonces of all packets.
 // 5. Encrypt and make the ICVs (RFC 4303 3.3.2).
 // 6. Next hop.
-void EspOutbound::send_burst(std::span<Packet> packets, Lanes& lanes) {
+// Ends behind a packet that an ICMP error is made about. Returns how many it took.
+std::size_t EspOutbound::send_burst(std::span<Packet> packets, Lanes& lanes) {
   candidate_count_ = 0;
   groups_.reset();
-  for (std::size_t i = 0; i < packets.size(); ++i) flows_[i] = flow_of(packets[i]);
+  for (std::size_t i = 0; i < packets.size(); ++i) read_flow(packets[i], flows_[i]);
   context_.spd.lookup_burst(Direction::out, std::span(flows_).first(packets.size()), policies_);
-  for (std::size_t i = 0; i < packets.size(); ++i) {
+  const std::size_t lane_before = lanes.clear.packets().size();
+  std::size_t taken = 0;
+  for (; taken < packets.size() && lanes.clear.packets().size() == lane_before; ++taken) {
+    const std::size_t i = taken;
     switch (verdict(packets[i], flows_[i], policies_[i])) {
       case PolicyAction::none:
         break;
@@ -73,15 +81,18 @@ void EspOutbound::send_burst(std::span<Packet> packets, Lanes& lanes) {
                 AdjacencyIndex{candidate.sa->adjacency.load(std::memory_order_relaxed)}, lanes);
   }
   for (const SaGroups::Group& group : groups_.groups()) group.count();
+  policy_counts_.flush();
+  return taken;
 }
 
-// Step 1.
+// Step 1. The default is for what no policy speaks of in either direction: what an SA carried was
+// admitted by an inbound policy, and goes on to the protected side (RFC 4301 5.2).
 PolicyAction EspOutbound::verdict(Packet packet, const FlowKey& flow, const PolicyEntry* policy) {
   PolicyAction action = context_.default_policy.load(std::memory_order_relaxed);
   if (policy != nullptr) {
     action = policy->action;
-    count_policy(context_.policy_states[policy->index], packet);
-  } else if (packet.meta().answers_clear != 0) {
+    policy_counts_.add(policy->index, packet);
+  } else if (packet.meta().answers_clear != 0 || packet.meta().sa != kNoSa.raw()) {
     return PolicyAction::bypass;
   }
   if (action != PolicyAction::bypass && packet.meta().origin == Origin::linux_ &&
@@ -99,7 +110,7 @@ void EspOutbound::bypass(Packet packet, Lanes& lanes) {
     return;
   }
   const AdjacencyIndex index{packet.meta().adjacency};
-  const std::uint16_t port = context_.fib.adjacency(index).port.raw();
+  const std::uint16_t port = context_.fib.packed(index).port().raw();
   const std::uint32_t mtu = port < context_.ports.size() ? context_.ports[port].mtu : 0;
   if (packet.length() > mtu && mtu != 0) {
     if (!packet.header<Ipv4Header>(0)->dont_fragment()) {
@@ -142,12 +153,15 @@ void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes
   ++group.packets;
   group.bytes += packet.length();
   group.time_ns = packet.meta().time_ns;
-  context_.engine.prefetch_key(*sa->key, sa->transform, packet.length());
+  if (packet.length() > group.prefetched_bytes) {
+    context_.engine.prefetch_key(*sa->key, sa->transform, packet.length());
+    group.prefetched_bytes = packet.length();
+  }
 }
 
 std::uint32_t EspOutbound::path_mtu(const Sa& sa) const {
   const AdjacencyIndex index{sa.adjacency.load(std::memory_order_relaxed)};
-  const std::uint16_t port = context_.fib.adjacency(index).port.raw();
+  const std::uint16_t port = context_.fib.packed(index).port().raw();
   return port < context_.ports.size() ? context_.ports[port].mtu : context_.ports.front().mtu;
 }
 
@@ -160,7 +174,7 @@ void EspOutbound::take_sequence_numbers() {
   }
   std::size_t kept = 0;
   for (std::size_t i = 0; i < candidate_count_; ++i) {
-    Candidate candidate = candidates_[i];
+    Candidate& candidate = candidates_[i];
     SaGroups::Group& group = groups_.groups()[candidate.group];
     candidate.sequence = SeqNum{group.sequence + candidate.order + 1};
     if (!candidate.sa->has_esn() && candidate.sequence.raw() > kLastSequenceWithoutEsn) {
@@ -169,7 +183,8 @@ void EspOutbound::take_sequence_numbers() {
       context_.drops.drop(candidate.packet, DropReason::esp_out_seq_overflow, *candidate.sa->state);
       continue;
     }
-    candidates_[kept++] = candidate;
+    if (kept != i) candidates_[kept] = candidate;
+    ++kept;
   }
   candidate_count_ = kept;
 }
@@ -193,23 +208,33 @@ void EspOutbound::prepare(std::size_t i) {
   std::memcpy(tail, &trailer, sizeof trailer);
 
   // Outer header (RFC 4301 5.1.2.1): DSCP and ECN of the inner one (RFC 6040 4.1), DF as inside.
+  // All is written straight into the packet and summed from registers: what was just stored in
+  // parts must not be loaded as a whole.
   std::byte* front = packet.push_front(sa.outer_bytes);
-  Ipv4Header outer = sa.outer;
+  std::memcpy(front, &sa.outer, sizeof sa.outer);
+  auto& outer = *packet.header<Ipv4Header>(0);
   outer.set_dscp_and_ecn(
       (sa.flags & kSaDontEncapDscp) != 0 ? Dscp{} : inner.dscp(),
       (sa.flags & kSaNoEcn) != 0 ? Ecn::not_ect : ecn_on_encapsulation(inner.ecn()));
-  outer.total_length = Be16(static_cast<std::uint16_t>(packet.length()));
+  const std::uint32_t outer_length = sa.outer_bytes + inner_bytes + pad_bytes +
+                                     static_cast<std::uint32_t>(sizeof(EspTrailer)) + sa.icv_bytes;
+  outer.total_length = Be16(static_cast<std::uint16_t>(outer_length));
+  InternetSum sum(sa.outer.checksum);
+  sum.add(Be16(outer.dscp_and_ecn));
+  sum.add(outer.total_length);
   if (inner.dont_fragment() && (sa.flags & kSaNoPathMtu) == 0) {
     outer.flags_and_fragment_offset = Be16(Ipv4Header::kDontFragment);
+    sum.add(Be16(Ipv4Header::kDontFragment));
   } else {
-    outer.identification = Be16(static_cast<std::uint16_t>(candidate.sequence.raw()));
+    const Be16 identification(static_cast<std::uint16_t>(candidate.sequence.raw()));
+    outer.identification = identification;
+    sum.add(identification);
   }
-  outer.checksum = ipv4_header_checksum(outer);
-  std::memcpy(front, &outer, sizeof outer);
+  outer.checksum = sum.checksum();
   std::byte* at = front + sizeof outer;
   if (sa.is_udp_encapsulated()) {
     UdpHeader udp = sa.udp;  // the checksum stays 0 (RFC 3948 2.1)
-    udp.length = Be16(static_cast<std::uint16_t>(packet.length() - sizeof outer));
+    udp.length = Be16(static_cast<std::uint16_t>(outer_length - sizeof outer));
     std::memcpy(at, &udp, sizeof udp);
     at += sizeof udp;
   }
@@ -231,8 +256,8 @@ void EspOutbound::prepare(std::size_t i) {
 
 // Step 6. The Ethernet header; a packet whose neighbour is not known waits with the housekeeper.
 void EspOutbound::to_next_hop(Packet packet, AdjacencyIndex index, Lanes& lanes) {
-  const Adjacency adjacency = context_.fib.adjacency(index);
-  switch (adjacency.kind) {
+  const PackedAdjacency adjacency = context_.fib.packed(index);
+  switch (adjacency.kind()) {
     case AdjacencyKind::no_route:
     case AdjacencyKind::blackhole:
     case AdjacencyKind::local:
@@ -243,15 +268,16 @@ void EspOutbound::to_next_hop(Packet packet, AdjacencyIndex index, Lanes& lanes)
     case AdjacencyKind::resolved:
       break;
   }
-  const Port& port = context_.ports[adjacency.port.raw()];
+  const Port& port = context_.ports[adjacency.port().raw()];
   packet.meta().out_port = static_cast<std::uint8_t>(port.id);
   if (packet.push_front(sizeof(EthernetHeader)) == nullptr) {
     return context_.drops.drop(packet, DropReason::rx_oversized);
   }
-  *packet.header<EthernetHeader>(0) = {.destination = adjacency.mac,
-                                       .source = port.mac,
-                                       .ether_type = wire_ether_type(EtherType::ipv4)};
-  if (adjacency.kind != AdjacencyKind::resolved) {
+  auto& ethernet = *packet.header<EthernetHeader>(0);
+  adjacency.write_mac(ethernet.destination);
+  ethernet.source = port.mac;
+  ethernet.ether_type = wire_ether_type(EtherType::ipv4);
+  if (adjacency.kind() != AdjacencyKind::resolved) {
     packet.meta().held = 1;
     packet.meta().adjacency = index.raw();
     return lanes.held.push(packet);

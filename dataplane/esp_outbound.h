@@ -10,6 +10,7 @@
 #include "dataplane/forward.h"
 #include "dataplane/icmp_error.h"
 #include "dataplane/lanes.h"
+#include "dataplane/policy_counts.h"
 #include "dataplane/port.h"
 #include "dataplane/sa_groups.h"
 #include "dataplane/sad.h"
@@ -33,7 +34,8 @@ class EspOutbound {
     Engine& engine;
     DropSink& drops;
   };
-  explicit EspOutbound(const Context& context) : context_(context) {}
+  explicit EspOutbound(const Context& context)
+      : context_(context), policy_counts_(context.policy_states) {}
 
   // Lane clear -> wire, held.
   void operator()(Lane<Packet>& lane, Lanes& lanes);
@@ -58,7 +60,7 @@ class EspOutbound {
     std::uint16_t group;
   };
 
-  void send_burst(std::span<Packet> packets, Lanes& lanes);
+  std::size_t send_burst(std::span<Packet> packets, Lanes& lanes);
   [[nodiscard]] PolicyAction verdict(Packet packet, const FlowKey& flow, const PolicyEntry* policy);
   void bypass(Packet packet, Lanes& lanes);
   void protect(Packet packet, const PolicyEntry& policy, Lanes& lanes);
@@ -73,6 +75,7 @@ class EspOutbound {
   std::array<Candidate, kBurst> candidates_;
   std::array<CryptoJob, kBurst> jobs_;
   std::size_t candidate_count_ = 0;
+  PolicyCounts policy_counts_;
   SaGroups groups_;
 };
 

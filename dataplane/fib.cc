@@ -22,9 +22,15 @@ constexpr std::uint32_t kFirstNextHop = kFirstOfPorts + 3 * kMaxPorts;
 constexpr AdjacencyIndex of_port(PortId port, std::uint32_t which) {
   return AdjacencyIndex{kFirstOfPorts + 3u * port.raw() + which};
 }
-constexpr AdjacencyIndex local_of(PortId port) { return of_port(port, 0); }
-constexpr AdjacencyIndex broadcast_of(PortId port) { return of_port(port, 1); }
-constexpr AdjacencyIndex on_link_of(PortId port) { return of_port(port, 2); }
+constexpr AdjacencyIndex local_of(PortId port) {
+  return of_port(port, 0);
+}
+constexpr AdjacencyIndex broadcast_of(PortId port) {
+  return of_port(port, 1);
+}
+constexpr AdjacencyIndex on_link_of(PortId port) {
+  return of_port(port, 2);
+}
 
 // Next hops of two bytes, of which rte_fib takes one bit: half the memory, and of the cache, that
 // four bytes would take.
@@ -40,12 +46,16 @@ constexpr std::uint32_t mask_of(std::uint8_t bits) {
 constexpr IpPrefix network_of(IpPrefix prefix) {
   return {Ipv4Address{prefix.address.raw() & mask_of(prefix.bits)}, prefix.bits};
 }
-constexpr IpPrefix host_of(Ipv4Address address) { return {address, kHostBits}; }
+constexpr IpPrefix host_of(Ipv4Address address) {
+  return {address, kHostBits};
+}
 constexpr IpPrefix broadcast_address_of(IpPrefix prefix) {
   return host_of(Ipv4Address{prefix.address.raw() | ~mask_of(prefix.bits)});
 }
 // /31 and /32 have none (RFC 3021 2.2).
-constexpr bool has_broadcast(IpPrefix prefix) { return prefix.bits < 31; }
+constexpr bool has_broadcast(IpPrefix prefix) {
+  return prefix.bits < 31;
+}
 
 Refusal validate(IpPrefix prefix, PortId port) {
   if (prefix.bits > kHostBits) return Refusal::bad_prefix;
@@ -231,19 +241,9 @@ void Fib::lookup_burst(std::span<const Ipv4Address> destinations,
   }
 }
 
-Adjacency Fib::adjacency(AdjacencyIndex index) const {
-  const StoredAdjacency& stored = adjacencies_[index.raw()];
-  // Acquire: pairs with the release in store_adjacency().
-  const std::uint64_t word = stored.word.load(std::memory_order_acquire);
-  return {static_cast<AdjacencyKind>(word & 0xff),
-          PortId{static_cast<std::uint16_t>(word >> 8 & 0xff)}, MacAddress::from_uint64(word >> 16),
-          stored.next_hop};
-}
-
 void Fib::store_adjacency(AdjacencyIndex index, AdjacencyKind kind, PortId port, MacAddress mac) {
-  const std::uint64_t word = mac.to_uint64() << 16 | std::uint64_t{port.raw()} << 8 |
-                             static_cast<std::uint64_t>(kind);
-  adjacencies_[index.raw()].word.store(word, std::memory_order_release);
+  adjacencies_[index.raw()].word.store(PackedAdjacency(kind, port, mac).word(),
+                                       std::memory_order_release);
 }
 
 AdjacencyIndex Fib::adjacency_of(const Route& route) const {
@@ -303,7 +303,8 @@ bool Fib::has_room_for(IpPrefix prefix) const {
 }
 
 void Fib::count_long_network(IpPrefix prefix) {
-  if (prefix.bits > kFirstTableBits) ++long_networks_[network_of({prefix.address, kFirstTableBits})];
+  if (prefix.bits > kFirstTableBits)
+    ++long_networks_[network_of({prefix.address, kFirstTableBits})];
 }
 
 void Fib::uncount_long_network(IpPrefix prefix) {

@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -46,6 +47,33 @@ struct Adjacency {
   Ipv4Address next_hop;  // of unresolved and resolved
 };
 
+// The same as one word, as it is read at once: what each packet needs, without next_hop.
+class PackedAdjacency {
+ public:
+  constexpr explicit PackedAdjacency(std::uint64_t word) : word_(word) {}
+  constexpr PackedAdjacency(AdjacencyKind kind, PortId port, MacAddress mac)
+      : word_(mac.to_uint64() << 16 | std::uint64_t{port.raw()} << 8 |
+              static_cast<std::uint64_t>(kind)) {}
+
+  [[nodiscard]] constexpr std::uint64_t word() const { return word_; }
+  [[nodiscard]] constexpr AdjacencyKind kind() const {
+    return static_cast<AdjacencyKind>(word_ & 0xff);
+  }
+  [[nodiscard]] constexpr PortId port() const {
+    return PortId{static_cast<std::uint16_t>(word_ >> 8 & 0xff)};
+  }
+  [[nodiscard]] constexpr MacAddress mac() const { return MacAddress::from_uint64(word_ >> 16); }
+  // From a register: a MacAddress on its way through the stack would be stored in parts and loaded
+  // as a whole.
+  void write_mac(MacAddress& to) const {
+    const std::uint64_t in_wire_order = byte_swap(word_);
+    std::memcpy(to.bytes.data(), &in_wire_order, sizeof to.bytes);
+  }
+
+ private:
+  std::uint64_t word_;
+};
+
 struct IpPrefix {
   Ipv4Address address;
   std::uint8_t bits = 0;
@@ -64,8 +92,8 @@ struct FibLimits {
 // worker reads the old one, and repeats the changes there: rte_fib itself recycles memory under its
 // readers. One writer, the housekeeper.
 //
-// As in Linux, of equal prefixes an own or a broadcast address wins over a route, and a route over a
-// connected network. A neighbour gets a /32 where its address is on the link of its port by the
+// As in Linux, of equal prefixes an own or a broadcast address wins over a route, and a route over
+// a connected network. A neighbour gets a /32 where its address is on the link of its port by the
 // longest prefix that covers it, and resolves the routes by way of it anywhere.
 //
 // Limit: when the table is full and a change of routes brings a known neighbour onto the link, it
@@ -101,7 +129,14 @@ class Fib {
   // Readers: the adjacency of each destination, valid until the next quiescent state.
   void lookup_burst(std::span<const Ipv4Address> destinations,
                     std::span<AdjacencyIndex> adjacencies) const;
-  [[nodiscard]] Adjacency adjacency(AdjacencyIndex index) const;
+  [[nodiscard]] Adjacency adjacency(AdjacencyIndex index) const {
+    const PackedAdjacency read = packed(index);
+    return {read.kind(), read.port(), read.mac(), adjacencies_[index.raw()].next_hop};
+  }
+  [[nodiscard]] PackedAdjacency packed(AdjacencyIndex index) const {
+    // Acquire: pairs with the release in store_adjacency().
+    return PackedAdjacency(adjacencies_[index.raw()].word.load(std::memory_order_acquire));
+  }
   // The same for one destination, where there is no burst.
   [[nodiscard]] AdjacencyIndex lookup(Ipv4Address destination) const {
     AdjacencyIndex index;
@@ -109,7 +144,7 @@ class Fib {
     return index;
   }
   [[nodiscard]] bool is_local(Ipv4Address address) const {
-    return adjacency(lookup(address)).kind == AdjacencyKind::local;
+    return packed(lookup(address)).kind() == AdjacencyKind::local;
   }
   void prefetch(AdjacencyIndex index) const {
     __builtin_prefetch(adjacencies_.data() + index.raw());
@@ -194,7 +229,7 @@ class Fib {
   std::set<OwnAddress> own_addresses_;
   std::map<IpPrefix, Sources> sources_;
   std::array<std::uint32_t, 33> sources_of_length_{};
-  std::map<IpPrefix, AdjacencyIndex> installed_;  // in the idle table
+  std::map<IpPrefix, AdjacencyIndex> installed_;     // in the idle table
   std::map<IpPrefix, std::uint32_t> long_networks_;  // how many longer prefixes each has
   std::map<NextHopKey, NextHop> next_hops_;
   std::vector<Change> changes_;  // in the idle table, not yet in the active one

@@ -8,6 +8,8 @@
 #include "dataplane/fib.h"
 #include "dataplane/icmp_error.h"
 #include "dataplane/lanes.h"
+#include "dataplane/net/ip_parse.h"
+#include "dataplane/policy_counts.h"
 #include "dataplane/sa_groups.h"
 #include "dataplane/sad.h"
 #include "dataplane/spd.h"
@@ -26,7 +28,7 @@ class Forward {
       : spd_(&spd),
         sad_(&sad),
         fib_(&fib),
-        policy_states_(policy_states),
+        policy_counts_(policy_states),
         default_policy_(&default_policy),
         icmp_errors_(&icmp_errors),
         drops_(&drops) {}
@@ -38,13 +40,14 @@ class Forward {
   void forward_burst(std::span<Packet> packets, Lanes& lanes);
   [[nodiscard]] bool is_admitted(Packet packet, const FlowKey& flow, const PolicyEntry* policy);
   [[nodiscard]] bool is_admitted_opened(Packet packet, const PolicyEntry* policy);
-  void route(Packet packet, const Adjacency& adjacency, Lanes& lanes);
+  [[nodiscard]] bool has_outbound_policy(Packet packet);
+  void route(Packet packet, PackedAdjacency adjacency, Lanes& lanes);
   void punt(Packet packet, std::uint16_t port, Lanes& lanes);
 
   const Spd* spd_;
   const Sad* sad_;
   const Fib* fib_;
-  std::span<PolicyState> policy_states_;
+  PolicyCounts policy_counts_;
   const DefaultPolicy* default_policy_;
   IcmpErrors* icmp_errors_;
   DropSink* drops_;
@@ -55,10 +58,17 @@ class Forward {
   std::array<AdjacencyIndex, kBurst> adjacencies_;
 };
 
-// The flow of an IPv4 packet whose header was checked; data at the IP header.
-[[nodiscard]] FlowKey flow_of(Packet packet);
-
-// Notes in the policy's record that it was used.
-void count_policy(PolicyState& state, Packet packet);
+// The flow of an IPv4 packet whose header was checked; data at the IP header. Written field by
+// field where it stays: a copy of what was just stored in parts would wait for the stores.
+inline void read_flow(Packet packet, FlowKey& flow) {
+  const auto& header = *packet.header<Ipv4Header>(0);
+  const TransportPorts ports =
+      transport_ports(header, packet.bytes().subspan(header.header_length_bytes()));
+  flow.src = host_address(header.source);
+  flow.dst = host_address(header.destination);
+  flow.src_port = ports.source;
+  flow.dst_port = ports.destination;
+  flow.protocol = header.protocol;
+}
 
 }  // namespace culvert

@@ -27,7 +27,7 @@ class HeldPackets {
 
   explicit HeldPackets(DropSink& drops) : drops_(&drops) {}
 
-  // Keeps the packet, or drops it where too many wait.
+  // Keeps the packet, or drops it where too many wait. What waited too long goes first.
   void hold(const Neighbor& neighbor, Packet packet, std::uint64_t now_ns);
 
   // Those that waited for `neighbor`, their Ethernet header complete.
@@ -49,6 +49,7 @@ class HeldPackets {
   void drop(Packet packet, DropReason reason);
 
   std::map<Neighbor, Queue> waiting_;
+  std::uint64_t next_expiry_ns_ = UINT64_MAX;  // not after the first queue's
   DropSink* drops_;
 };
 

@@ -62,7 +62,7 @@ std::size_t Housekeeper::from_workers() {
     for (unsigned i = 0; i < count; ++i) {
       const Packet frame(mbufs[i]);
       if (frame.meta().held != 0) {
-        hold(frame, context_.clock.now_ns());
+        hold(frame, frame.meta().time_ns);
       } else {
         to_linux(frame);
       }

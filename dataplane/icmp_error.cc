@@ -36,24 +36,25 @@ bool may_be_answered(const Ipv4Header& header, std::span<const std::byte> packet
 }  // namespace
 
 void IcmpErrors::time_exceeded(Packet offending, Lanes& lanes) {
-  send(offending, {.type = IcmpType::time_exceeded, .code = kIcmpTtlExceededInTransit}, lanes);
+  send(offending, {.type = IcmpType::time_exceeded, .code = kIcmpTtlExceededInTransit},
+       time_exceeded_, lanes);
 }
 
 void IcmpErrors::fragmentation_needed(Packet offending, std::uint32_t mtu, Lanes& lanes) {
   IcmpHeader header{.type = IcmpType::destination_unreachable, .code = kIcmpFragmentationNeeded};
   header.set_next_hop_mtu(static_cast<std::uint16_t>(std::min(mtu, 65535u)));
-  send(offending, header, lanes);
+  send(offending, header, fragmentation_needed_, lanes);
 }
 
-bool IcmpErrors::take_token(std::uint64_t now_ns) {
+bool IcmpErrors::Limit::take(std::uint64_t now_ns) {
   constexpr std::uint64_t kNsPerToken = 1'000'000'000 / kPerSecond;
-  if (now_ns > refilled_at_ns_) {
-    const std::uint64_t earned = (now_ns - refilled_at_ns_) / kNsPerToken;
-    tokens_ = std::min(kInARow, tokens_ + std::min(earned, kInARow));
-    refilled_at_ns_ += earned * kNsPerToken;
+  if (now_ns > refilled_at_ns) {
+    const std::uint64_t earned = (now_ns - refilled_at_ns) / kNsPerToken;
+    tokens = std::min(kInARow, tokens + std::min(earned, kInARow));
+    refilled_at_ns += earned * kNsPerToken;
   }
-  if (tokens_ == 0) return false;
-  --tokens_;
+  if (tokens == 0) return false;
+  --tokens;
   return true;
 }
 
@@ -63,11 +64,11 @@ bool IcmpErrors::take_token(std::uint64_t now_ns) {
 //    the port that leads to the packet's destination, so that it lies in the tunnel's selectors.
 //    What Linux sent is answered to Linux.
 // 3. It quotes as much as fits (RFC 1812 4.3.2.3).
-void IcmpErrors::send(Packet offending, IcmpHeader header, Lanes& lanes) {
+void IcmpErrors::send(Packet offending, IcmpHeader header, Limit& limit, Lanes& lanes) {
   const auto* cause = offending.header<Ipv4Header>(0);
   if (!may_be_answered(*cause, offending.bytes())) return;
   const PacketMeta& from = offending.meta();
-  if (!take_token(from.time_ns)) return;
+  if (!limit.take(from.time_ns)) return;
 
   const bool came_in_clear = from.sa == kNoSa.raw();
   std::uint16_t source_port = from.in_port;

@@ -29,19 +29,24 @@ class IcmpErrors {
   void fragmentation_needed(Packet offending, std::uint32_t mtu, Lanes& lanes);
 
  private:
-  // Errors one worker sends a second, and in a row; RFC 1812 4.3.2.8.
+  // Errors of one kind that one worker sends a second, and in a row; RFC 1812 4.3.2.8. Each kind is
+  // made by one stage and has a limit of its own, which the size of bursts has no part in.
   static constexpr std::uint64_t kPerSecond = 1000;
   static constexpr std::uint64_t kInARow = 50;
+  struct Limit {
+    std::uint64_t tokens = kInARow;
+    std::uint64_t refilled_at_ns = 0;
+    [[nodiscard]] bool take(std::uint64_t now_ns);
+  };
 
-  void send(Packet offending, IcmpHeader header, Lanes& lanes);
-  [[nodiscard]] bool take_token(std::uint64_t now_ns);
+  void send(Packet offending, IcmpHeader header, Limit& limit, Lanes& lanes);
 
   std::span<const Port> ports_;
   const Fib* fib_;
   rte_mempool* pool_;
   DropSink* drops_;
-  std::uint64_t tokens_ = kInARow;
-  std::uint64_t refilled_at_ns_ = 0;
+  Limit time_exceeded_;
+  Limit fragmentation_needed_;
 };
 
 }  // namespace culvert

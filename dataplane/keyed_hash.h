@@ -16,12 +16,12 @@ namespace culvert {
 inline constexpr std::uint64_t kHashSalt[] = {0x243f6a8885a308d3, 0x13198a2e03707344,
                                               0xa4093822299f31d0};
 
-// A hash of three words for tables whose keys a peer may choose: without the secret, which is random
-// and stays in this process, keys that collide cannot be made. Not for anything that is sent.
+// A hash of three words for tables whose keys a peer may choose: without the secret, which is
+// random and stays in this process, keys that collide cannot be made. Not for anything that is
+// sent.
 [[nodiscard]] constexpr std::uint64_t keyed_hash(std::uint64_t first, std::uint64_t second,
                                                  std::uint64_t third, std::uint64_t secret) {
-  const std::uint64_t both =
-      multiply_and_fold(first ^ secret, second ^ secret ^ kHashSalt[0]);
+  const std::uint64_t both = multiply_and_fold(first ^ secret, second ^ secret ^ kHashSalt[0]);
   return multiply_and_fold(third ^ secret ^ kHashSalt[1], both ^ kHashSalt[2]);
 }
 

@@ -34,7 +34,10 @@ struct PacketMeta {
   std::uint8_t answers_clear = 0;
   std::uint8_t held = 0;      // ring to the housekeeper: waits for a neighbour, is not for Linux
   std::uint8_t out_port = 0;  // ring to and from the housekeeper
-  std::uint16_t reserved = 0;
+  // It came in clear, no inbound policy matched it and the default is to discard: only an outbound
+  // policy lets it go on.
+  std::uint8_t wants_policy = 0;
+  std::uint8_t reserved = 0;
 };
 static_assert(sizeof(PacketMeta) == 32);
 

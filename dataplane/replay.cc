@@ -132,6 +132,9 @@ std::string Replay::run(const std::atomic<bool>& stop) {
     dataplane_->worker(0).run_in_order(burst);
     settle();
   }
+  for (const Source& source : sources_) {
+    if (!source.reader.error().empty()) return source.reader.error();
+  }
   dataplane_->housekeeper().drop_held(DropReason::replay_end);
   for (auto& [port, sink] : sinks_) {
     if (std::string error = sink.close(); !error.empty()) return error;

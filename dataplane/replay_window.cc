@@ -38,8 +38,7 @@ void ReplayWindow::initialise(SeqNum top) {
 // Relaxed: the slot's compare-and-swap that follows releases it.
 void ReplayWindow::raise_top(std::uint64_t top) {
   std::uint64_t current = top_->load(std::memory_order_relaxed);
-  while (current < top &&
-         !top_->compare_exchange_weak(current, top, std::memory_order_relaxed)) {
+  while (current < top && !top_->compare_exchange_weak(current, top, std::memory_order_relaxed)) {
   }
 }
 

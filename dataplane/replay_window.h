@@ -94,8 +94,8 @@ class ReplayWindow {
 
   // What became of one run of packets in one block.
   struct Claim {
-    std::uint32_t fresh = 0;         // bits that were not set before
-    bool is_slot_newer = false;      // the block is no longer in the window
+    std::uint32_t fresh = 0;     // bits that were not set before
+    bool is_slot_newer = false;  // the block is no longer in the window
   };
 
   [[nodiscard]] bool is_left(std::uint64_t number, std::uint64_t top) const {

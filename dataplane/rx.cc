@@ -14,10 +14,14 @@ std::span<Packet> Rx::receive(std::uint64_t now_ns) {
         rte_eth_rx_burst(queue.device, queue.queue, mbufs_.data() + count,
                          static_cast<std::uint16_t>(kBurst - count));
     if (received == 0) continue;
+    for (std::size_t fetched = count; fetched < count + received; ++fetched) {
+      __builtin_prefetch(&Packet(mbufs_[fetched]).meta(), 1);
+    }
+    const PacketMeta meta{.time_ns = now_ns, .sa = kNoSa.raw(), .in_port = queue.port};
     std::uint64_t bytes = 0;
     for (std::size_t end = count + received; count < end; ++count) {
       const Packet packet(mbufs_[count]);
-      packet.meta() = {.time_ns = now_ns, .sa = kNoSa.raw(), .in_port = queue.port};
+      packet.meta() = meta;
       bytes += packet.mbuf()->pkt_len;
       packets_[count] = packet;
     }

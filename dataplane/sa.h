@@ -29,7 +29,7 @@ struct alignas(64) Sa {
   Direction direction = Direction::none;
   std::uint8_t iv_bytes = 0;
   std::uint8_t icv_bytes = 0;
-  std::uint8_t pad_alignment = 1;
+  std::uint8_t pad_alignment = 1;  // a power of two
   std::uint8_t has_selector = 0;  // inbound: `selector` is not "any"
   std::uint16_t outer_bytes = 0;  // outbound: outer IP, UDP, ESP header and IV
   std::uint32_t reqid = 0;
@@ -37,8 +37,9 @@ struct alignas(64) Sa {
   // Relaxed: any recent value is as good as another.
   std::atomic<std::uint32_t> adjacency{0};
 
-  // Outbound: what is put in front; lengths, DSCP, ECN, DF, identification and checksum are filled
-  // in for each packet. Inbound: only the addresses are used.
+  // Outbound: what is put in front; lengths, DSCP, ECN, DF and identification are filled in for each
+  // packet and added to the checksum, which is right without them. Inbound: only the addresses are
+  // used.
   alignas(64) Ipv4Header outer;
   UdpHeader udp;
   Selector selector;
@@ -59,7 +60,7 @@ constexpr std::uint32_t esp_overhead(const Sa& sa) {
 constexpr std::uint32_t largest_inner(const Sa& sa, std::uint32_t mtu) {
   const std::uint32_t fixed = sa.outer_bytes + std::uint32_t{sa.icv_bytes};
   if (mtu < fixed + 4) return 0;
-  const std::uint32_t cipher_bytes = (mtu - fixed) / sa.pad_alignment * sa.pad_alignment;
+  const std::uint32_t cipher_bytes = (mtu - fixed) & ~(sa.pad_alignment - 1u);
   return cipher_bytes - 2;
 }
 

@@ -28,7 +28,8 @@ bool is_same(const SaKey& left, const SaKey& right) {
   const AddressWords right_words = words_of(right.destination);
   return ((left_words.first ^ right_words.first) | (left_words.second ^ right_words.second) |
           (left.spi.raw() ^ right.spi.raw()) |
-          (static_cast<std::uint64_t>(left.family) ^ static_cast<std::uint64_t>(right.family))) == 0;
+          (static_cast<std::uint64_t>(left.family) ^ static_cast<std::uint64_t>(right.family))) ==
+         0;
 }
 
 }  // namespace
@@ -44,7 +45,8 @@ std::unique_ptr<SaTable> SaTable::create(std::uint32_t max_sas, std::uint64_t se
 
 std::uint64_t SaTable::hash(const SaKey& key, std::uint64_t secret) {
   const AddressWords destination = words_of(key.destination);
-  const std::uint64_t rest = std::uint64_t{key.spi.raw()} << 8 | static_cast<std::uint8_t>(key.family);
+  const std::uint64_t rest =
+      std::uint64_t{key.spi.raw()} << 8 | static_cast<std::uint8_t>(key.family);
   return keyed_hash(destination.first, destination.second, rest, secret);
 }
 
@@ -90,8 +92,8 @@ void SaTable::find_burst(std::span<const SaKey> keys, std::span<SaIndex> indices
       __builtin_prefetch(keys_.data() + ids[i]);
     }
     for (std::size_t i = 0; i < count; ++i) {
-      const bool is_right = ids[i] != BucketTable::kNone && keys[i].spi != Spi{} &&
-                            is_same(keys_[ids[i]].key, keys[i]);
+      const bool is_right =
+          ids[i] < max_sas_ && keys[i].spi != Spi{} && is_same(keys_[ids[i]].key, keys[i]);
       indices[i] = is_right ? SaIndex{ids[i]} : find_hashed(keys[i], hashes[i]);
     }
     keys = keys.subspan(count);

@@ -25,8 +25,8 @@ struct SaKey {
 // The SAD's look-up of inbound SAs. Any number of readers without locks; one writer, the
 // housekeeper. All memory is reserved at start.
 //
-// Each SA is an 8-byte entry {SPI, index} in one of two buckets of a cache line each, both chosen by
-// a keyed hash of SPI and destination; when both are full it hangs on a spill chain, so that an
+// Each SA is an 8-byte entry {SPI, index} in one of two buckets of a cache line each, both chosen
+// by a keyed hash of SPI and destination; when both are full it hangs on a spill chain, so that an
 // insert never fails while its index is free. The full key is compared too.
 class SaTable {
  public:
@@ -40,8 +40,8 @@ class SaTable {
   // process, so that nobody can choose SPIs that collide. nullptr: there is not enough memory.
   [[nodiscard]] static std::unique_ptr<SaTable> create(std::uint32_t max_sas, std::uint64_t secret);
 
-  // Writer. Makes the SA visible to readers, with all that was written to its slot before (release).
-  // The index must be free: never inserted, or erased and a quiescent state passed.
+  // Writer. Makes the SA visible to readers, with all that was written to its slot before
+  // (release). The index must be free: never inserted, or erased and a quiescent state passed.
   [[nodiscard]] Insert insert(const SaKey& key, SaIndex index);
 
   // Writer. Readers find it no more after their next quiescent state; until then the slot `index`

@@ -170,6 +170,7 @@ void Sad::fill(Sa& sa, SaIndex index, const SaSpec& spec) const {
   sa.outer.protocol = sa.is_udp_encapsulated() ? IpProtocol::udp : IpProtocol::esp;
   sa.outer.source = spec.src.v4();
   sa.outer.destination = spec.dst.v4();
+  sa.outer.checksum = ipv4_header_checksum(sa.outer);
   sa.udp = UdpHeader{.source_port = spec.encap_src_port, .destination_port = spec.encap_dst_port};
   sa.outer_bytes = static_cast<std::uint16_t>(sizeof(Ipv4Header) +
                                               (sa.is_udp_encapsulated() ? sizeof(UdpHeader) : 0) +

@@ -9,7 +9,7 @@
 namespace culvert {
 namespace {
 
-constexpr std::size_t kChunk = 64;  // flows looked up side by side
+constexpr std::uint64_t kNoPriority = ~std::uint64_t{0};  // worse than all
 // How much replaced memory may gather before the writer waits for quiescence to use it again.
 constexpr std::uint32_t kMaxRetiredEntries = 1024;
 constexpr std::size_t kMaxRetiredLists = 256;
@@ -61,6 +61,11 @@ Refusal validate(const PolicySpec& spec) {
   return Refusal::none;
 }
 
+FlowWords words_in(const FlowWords& mask, std::uint64_t tag, const FlowWords& flow) {
+  const FlowWords masked = under(flow, mask);
+  return {masked.addresses, masked.rest | tag};
+}
+
 // The part of the hash that an entry of the table carries; never 0.
 std::uint32_t tag_of(std::uint64_t hash) {
   return static_cast<std::uint32_t>(hash >> 32) | 1u << 31;
@@ -102,47 +107,50 @@ std::uint64_t Spd::hash(const FlowWords& words) const {
 }
 
 Spd::EntryId Spd::find_first(const FlowWords& words, std::uint64_t hash) const {
-  const std::uint32_t id = firsts_.find(hash, tag_of(hash), [&](EntryId candidate) {
-    return entries_[candidate].match == words;
-  });
+  const std::uint32_t id = firsts_.find(
+      hash, tag_of(hash), [&](EntryId candidate) { return entries_[candidate].match == words; });
   return id == BucketTable::kNone ? kNoEntry : id;
 }
 
 // Looks all flows up in one tuple, but for those whose policy no policy of it can beat. Returns how
 // many it did look up: once that is none, later tuples cannot win either.
-std::size_t Spd::probe(const Tuple& tuple, std::span<const FlowWords> flows,
-                       std::span<const PolicyEntry*> policies) const {
+std::size_t Spd::probe(const Tuple& tuple, const Flows& flows, Found& found) const {
   std::array<std::uint32_t, kChunk> open;  // positions of the flows looked up
-  std::array<FlowWords, kChunk> words;
   std::array<std::uint64_t, kChunk> hashes;
-  std::array<BucketTable::Guess, kChunk> guesses;
-  std::size_t count = 0;
-  for (std::uint32_t i = 0; i < flows.size(); ++i) {
-    if (policies[i] != nullptr && policies[i]->priority < tuple.best_priority) continue;
-    open[count] = i;
-    words[count] = under(flows[i], tuple.mask);
-    words[count].rest |= tuple.tag;
-    hashes[count] = hash(words[count]);
-    firsts_.prefetch(hashes[count]);
-    ++count;
+  std::array<std::uint32_t, kChunk> likely;  // positions in `open` of those that have a policy here
+  std::array<EntryId, kChunk> ids;           // of the likely ones
+  std::size_t open_count = 0;
+  std::size_t likely_count = 0;
+  // Conditions are added, not branched on: they follow no pattern.
+  for (std::uint32_t i = 0; i < flows.count; ++i) {
+    open[open_count] = i;
+    open_count += found.priorities[i] >= tuple.best_priority ? 1 : 0;
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    guesses[i] = firsts_.guess(hashes[i], tag_of(hashes[i]));
-    if (!guesses[i].is_certain) __builtin_prefetch(entries_.data() + guesses[i].id);
+  for (std::size_t i = 0; i < open_count; ++i) {
+    hashes[i] = hash(words_in(tuple.mask, tuple.tag, flows.words[open[i]]));
+    firsts_.prefetch(hashes[i]);
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    EntryId id = guesses[i].id;
-    if (id == BucketTable::kNone) {
-      if (guesses[i].is_certain) continue;
-      id = find_first(words[i], hashes[i]);
-    } else if (entries_[id].match != words[i]) {
-      id = find_first(words[i], hashes[i]);
+  for (std::uint32_t i = 0; i < open_count; ++i) {
+    const BucketTable::Guess guess = firsts_.guess(hashes[i], tag_of(hashes[i]));
+    likely[likely_count] = i;
+    ids[likely_count] = guess.id;
+    __builtin_prefetch(entries_.data() + guess.id);
+    likely_count += guess.is_certain ? 0 : 1;
+  }
+  for (std::size_t i = 0; i < likely_count; ++i) {
+    const std::uint32_t position = open[likely[i]];
+    const FlowWords words = words_in(tuple.mask, tuple.tag, flows.words[position]);
+    EntryId id = ids[i];
+    if (id == BucketTable::kNone || entries_[id].match != words) {
+      id = find_first(words, hashes[likely[i]]);
+      if (id == kNoEntry) continue;
     }
-    if (id == kNoEntry) continue;
-    const PolicyEntry*& policy = policies[open[i]];
-    if (policy == nullptr || entries_[id].wins_over(*policy)) policy = &entries_[id];
+    const PolicyEntry*& policy = found.policies[position];
+    if (policy != nullptr && !entries_[id].wins_over(*policy)) continue;
+    policy = &entries_[id];
+    found.priorities[position] = policy->priority;
   }
-  return count;
+  return open_count;
 }
 
 void Spd::lookup_burst(Direction direction, std::span<const FlowKey> flows,
@@ -150,18 +158,21 @@ void Spd::lookup_burst(Direction direction, std::span<const FlowKey> flows,
   assert(flows.size() == policies.size());
   // Acquire: pairs with the release in publish_tuple().
   const TupleList& list = *lists_[side_of(direction)].load(std::memory_order_acquire);
-  std::array<FlowWords, kChunk> words;
+  Flows chunk;
+  Found found;
   while (!flows.empty()) {
-    const std::size_t count = std::min(flows.size(), kChunk);
-    for (std::size_t i = 0; i < count; ++i) {
-      words[i] = words_of(flows[i]);
-      policies[i] = nullptr;
+    chunk.count = std::min(flows.size(), kChunk);
+    found.policies = policies.first(chunk.count);
+    for (std::size_t i = 0; i < chunk.count; ++i) {
+      chunk.words[i] = words_of(flows[i]);
+      found.policies[i] = nullptr;
+      found.priorities[i] = kNoPriority;
     }
     for (const Tuple& tuple : list) {
-      if (probe(tuple, std::span(words).first(count), policies.first(count)) == 0) break;
+      if (probe(tuple, chunk, found) == 0) break;
     }
-    flows = flows.subspan(count);
-    policies = policies.subspan(count);
+    flows = flows.subspan(chunk.count);
+    policies = policies.subspan(chunk.count);
   }
 }
 

@@ -21,8 +21,8 @@ namespace culvert {
 
 // A flow, or what a selector leaves of it, as two words to mask, hash and compare.
 struct FlowWords {
-  std::uint64_t addresses = 0;  // source << 32 | destination
-  std::uint64_t rest = 0;       // tuple << 40 | protocol << 32 | source port << 16 | destination port
+  std::uint64_t addresses;  // source << 32 | destination
+  std::uint64_t rest;       // tuple << 40 | protocol << 32 | source port << 16 | destination port
 
   friend constexpr auto operator<=>(const FlowWords&, const FlowWords&) = default;
 };
@@ -30,7 +30,7 @@ struct FlowWords {
 // A policy as workers see it. It never changes; a replaced or removed one stays readable until the
 // worker's next quiescent state.
 struct alignas(64) PolicyEntry {
-  FlowWords match;             // the selector under its tuple's mask
+  FlowWords match{};           // the selector under its tuple's mask
   std::uint64_t order = 0;     // of equal priorities the lower one wins: the one installed first
   std::uint32_t priority = 0;  // lower wins
   std::uint32_t index = 0;     // the policy's slot, for its counters
@@ -54,14 +54,15 @@ struct alignas(64) PolicyEntry {
 };
 static_assert(sizeof(PolicyEntry) == 128);
 
-// The SPD (RFC 4301 4.4.1): policies of both directions, ordered by priority, then by age. Any number
-// of readers without locks; one writer, the housekeeper.
+// The SPD (RFC 4301 4.4.1): policies of both directions, ordered by priority, then by age. Any
+// number of readers without locks; one writer, the housekeeper.
 //
 // Look-up is a tuple-space search: policies whose selectors have the same prefix lengths, protocol
-// given or not, and port masks form a tuple, and each tuple is one probe of a hash table. Tuples are
-// tried by their best priority and the search stops when no later one can win, so its cost depends
-// on the number of tuples, not of policies. One hash table, sized at start for all policies, serves
-// all tuples: adding or removing one touches a few cache lines and never rebuilds anything.
+// given or not, and port masks form a tuple, and each tuple is one probe of a hash table. Tuples
+// are tried by their best priority and the search stops when no later one can win, so its cost
+// depends on the number of tuples, not of policies. One hash table, sized at start for all
+// policies, serves all tuples: adding or removing one touches a few cache lines and never rebuilds
+// anything.
 //
 // Limit: adding a policy walks those with the very same selector and a better priority.
 class Spd {
@@ -105,22 +106,33 @@ class Spd {
 
   // What readers know of a tuple.
   struct Tuple {
-    FlowWords mask;
+    FlowWords mask{};
     std::uint64_t tag = 0;  // TupleId << 40: makes the words of two tuples differ
     std::uint32_t best_priority = 0;
   };
   // Immutable, sorted by best priority; replaced as a whole.
   using TupleList = std::vector<Tuple>;
 
+  // Flows that are looked up side by side, and what was found for them so far.
+  static constexpr std::size_t kChunk = 64;
+  struct Flows {
+    std::size_t count = 0;
+    std::array<FlowWords, kChunk> words;
+  };
+  struct Found {
+    std::span<const PolicyEntry*> policies;
+    std::array<std::uint64_t, kChunk> priorities;  // of the policies; above 32 bits: none
+  };
+
   // What the writer knows of it.
   struct TupleRecord {
     std::size_t side = 0;
-    FlowWords mask;
+    FlowWords mask{};
     std::map<std::uint32_t, std::uint32_t> priorities;  // how many policies have each
   };
   struct TupleKey {
     std::size_t side = 0;
-    FlowWords mask;
+    FlowWords mask{};
     friend constexpr auto operator<=>(const TupleKey&, const TupleKey&) = default;
   };
 
@@ -134,8 +146,7 @@ class Spd {
   }
   [[nodiscard]] std::uint64_t hash(const FlowWords& words) const;
   [[nodiscard]] EntryId find_first(const FlowWords& words, std::uint64_t hash) const;
-  std::size_t probe(const Tuple& tuple, std::span<const FlowWords> flows,
-                    std::span<const PolicyEntry*> policies) const;
+  std::size_t probe(const Tuple& tuple, const Flows& flows, Found& found) const;
 
   [[nodiscard]] Refusal find_or_add_tuple(const TupleKey& key, TupleId& tuple);
   void drop_empty_tuples();

@@ -9,7 +9,8 @@
 namespace culvert {
 
 // A zeroed array reserved once, of pages as large as the system gives; pages never touched cost
-// nothing. For types whose zero bytes are a valid value. data() is nullptr when there was no memory.
+// nothing. For types whose zero bytes are a valid value. data() is nullptr when there was no
+// memory.
 template <typename T>
 class TableMemory {
  public:

@@ -62,6 +62,7 @@ class Worker {
  private:
   void process(std::span<Packet> received);
   void open_nested();
+  void open_in_order();
   void finish_round();
 
   const Clock* clock_;

@@ -30,7 +30,10 @@ class BigEndian {
 
   [[nodiscard]] constexpr Host host() const { return byte_swap(std::bit_cast<Host>(bytes_)); }
 
-  friend constexpr bool operator==(const BigEndian&, const BigEndian&) = default;
+  // As numbers: comparing arrays calls memcmp.
+  friend constexpr bool operator==(const BigEndian& left, const BigEndian& right) {
+    return std::bit_cast<Host>(left.bytes_) == std::bit_cast<Host>(right.bytes_);
+  }
 
  private:
   using Bytes = std::array<std::uint8_t, sizeof(Host)>;

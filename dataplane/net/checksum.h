@@ -18,6 +18,11 @@ namespace culvert {
 // the width of the words (RFC 1071 2 C).
 class InternetSum {
  public:
+  constexpr InternetSum() = default;
+  // Goes on from the checksum of what was summed before.
+  constexpr explicit InternetSum(Be16 checksum)
+      : sum_(static_cast<std::uint16_t>(~std::bit_cast<std::uint16_t>(checksum))) {}
+
   constexpr void add(Be16 word) { sum_ += std::bit_cast<std::uint16_t>(word); }
   constexpr void add(Be32 word) { sum_ += std::bit_cast<std::uint32_t>(word); }
   constexpr void add(const Ipv4Header& header) {
@@ -98,14 +103,17 @@ constexpr void decrement_ttl(Ipv4Header& header) {
   header.checksum = update_checksum(header.checksum, old_word, word());
 }
 
-// Another ECN field, the checksum kept right.
-constexpr void rewrite_ecn(Ipv4Header& header, Ecn ecn) {
+// Another DSCP and ECN field, the checksum kept right.
+constexpr void rewrite_dscp_and_ecn(Ipv4Header& header, Dscp dscp, Ecn ecn) {
   const auto word = [&header] {
     return Be16{static_cast<std::uint16_t>(header.version_and_ihl << 8 | header.dscp_and_ecn)};
   };
   const Be16 old_word = word();
-  header.set_dscp_and_ecn(header.dscp(), ecn);
+  header.set_dscp_and_ecn(dscp, ecn);
   header.checksum = update_checksum(header.checksum, old_word, word());
+}
+constexpr void rewrite_ecn(Ipv4Header& header, Ecn ecn) {
+  rewrite_dscp_and_ecn(header, header.dscp(), ecn);
 }
 
 // The checksum of TCP (RFC 9293 3.1) and UDP (RFC 768) over IPv4: a pseudo-header of addresses,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -12,28 +13,33 @@ namespace culvert {
 
 // A 48-bit MAC address in transmission order.
 struct MacAddress {
+  struct Parts {
+    Be32 first;
+    Be16 last;
+  };
+
   std::array<std::uint8_t, 6> bytes{};
 
   // The address in the low 48 bits of `value`, first byte highest; the upper 16 are ignored.
   [[nodiscard]] static constexpr MacAddress from_uint64(std::uint64_t value) {
-    MacAddress address;
-    for (std::size_t i = 0; i < address.bytes.size(); ++i) {
-      address.bytes[i] = static_cast<std::uint8_t>(value >> (40 - 8 * i));
-    }
-    return address;
+    const Parts parts{Be32(static_cast<std::uint32_t>(value >> 16)),
+                      Be16(static_cast<std::uint16_t>(value))};
+    return {std::bit_cast<std::array<std::uint8_t, 6>>(parts)};
   }
 
   [[nodiscard]] constexpr std::uint64_t to_uint64() const {
-    std::uint64_t value = 0;
-    for (const std::uint8_t byte : bytes) value = value << 8 | byte;
-    return value;
+    const auto parts = std::bit_cast<Parts>(bytes);
+    return std::uint64_t{parts.first.host()} << 16 | parts.last.host();
   }
 
   // The group bit: multicast, and broadcast with it.
   [[nodiscard]] constexpr bool is_multicast() const { return (bytes[0] & 0x01) != 0; }
   [[nodiscard]] constexpr bool is_zero() const { return *this == MacAddress{}; }
 
-  friend constexpr bool operator==(const MacAddress&, const MacAddress&) = default;
+  // As two numbers: comparing arrays calls memcmp.
+  friend constexpr bool operator==(const MacAddress& left, const MacAddress& right) {
+    return left.to_uint64() == right.to_uint64();
+  }
 };
 static_assert(WireFormat<MacAddress> && sizeof(MacAddress) == 6);
 

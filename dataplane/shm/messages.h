@@ -56,7 +56,7 @@ enum class SaMode : std::uint8_t { transport = 0, tunnel = 1 };
 // Bits of SaSpec::flags.
 inline constexpr std::uint32_t kSaEsn = 1;         // 64-bit sequence numbers (RFC 4303 2.2.1)
 inline constexpr std::uint32_t kSaUdpEncap = 2;    // ESP in UDP (RFC 3948)
-inline constexpr std::uint32_t kSaNoEcn = 4;       // outer ECN is 0, not the inner's
+inline constexpr std::uint32_t kSaNoEcn = 4;       // outer and inner ECN are kept apart
 inline constexpr std::uint32_t kSaDecapDscp = 8;   // inbound: outer DSCP goes to the inner packet
 inline constexpr std::uint32_t kSaNoPathMtu = 16;  // outer DF is 0, not the inner's
 inline constexpr std::uint32_t kSaDontEncapDscp = 32;  // outbound: outer DSCP is 0
