@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bench/table_bench.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+namespace culvert {
+namespace {
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+double mad(const std::vector<double>& values) {
+  const double middle = median(values);
+  std::vector<double> distances;
+  for (const double value : values) distances.push_back(std::abs(value - middle));
+  return median(distances);
+}
+double least(const std::vector<double>& values) {
+  return *std::ranges::min_element(values);
+}
+double greatest(const std::vector<double>& values) {
+  return *std::ranges::max_element(values);
+}
+
+}  // namespace
+
+std::string counted(std::size_t count, std::string_view one, std::string_view many) {
+  std::string text = std::to_string(count);
+  text += count == 1 ? one : many;
+  return text;
+}
+
+void add_benchmark(const PerfCounters& counters, const std::string& name, BenchmarkBody body) {
+  benchmark::RegisterBenchmark(
+      name.c_str(),
+      [&counters, body = std::move(body)](benchmark::State& state) { body(state, counters); })
+      ->MinTime(0.005)  // short and often: the median then leaves out the runs that were preempted
+      ->Repetitions(21)
+      ->ReportAggregatesOnly()
+      ->ComputeStatistics("mad", mad)
+      ->ComputeStatistics("min", least)
+      ->ComputeStatistics("max", greatest);
+}
+
+int run_benchmarks(int argc, char** argv,
+                   const std::function<void(const PerfCounters&)>& register_all) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  const PerfCounters counters;
+  benchmark::AddCustomContext("unit", std::string(counters.unit()));
+  benchmark::AddCustomContext("counter", std::string(counters.method()));
+  register_all(counters);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
+
+}  // namespace culvert

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bench/throughput_gateway.h"
+
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+
+#include "dataplane/devices.h"
+
+namespace culvert {
+namespace {
+
+constexpr std::uint32_t kMaxSas = 4096;
+constexpr std::uint32_t kMaxPolicies = 4096;
+constexpr std::uint32_t kRoutes = 1000;  // of each side
+constexpr std::uint32_t kLeastPolicies = 100;
+constexpr std::uint32_t kFirstInbound = kMaxSas / 2;
+constexpr unsigned kPortRingSize = 1024;
+constexpr std::uint32_t kReplayWindow = 64;
+constexpr std::uint64_t kHashSecret = 0x9e3779b97f4a7c15;  // fixed: runs are alike
+
+Ipv4Address network_of_host(Ipv4Address host) {
+  return Ipv4Address{host.raw() & 0xffffff00};
+}
+
+IpAddress wire_ip(Ipv4Address address) {
+  return IpAddress::v4(wire_address(address));
+}
+
+template <std::size_t N>
+void copy_text(std::string_view text, std::array<char, N>& to) {
+  std::memcpy(to.data(), text.data(), std::min(text.size(), N - 1));
+}
+
+PortConfig port_config(std::string_view name, const MacAddress& mac) {
+  PortConfig config;
+  copy_text(name, config.name);
+  copy_text(std::string("net_ring_") + std::string(name), config.device);
+  config.mac = mac.bytes;
+  config.has_mac = 1;
+  config.kind = PortKind::dpdk_device;
+  return config;
+}
+
+std::string pin_to(std::uint16_t core) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(core, &cores);
+  if (sched_setaffinity(0, sizeof cores, &cores) == 0) return {};
+  return "cannot run on core " + std::to_string(core) + ": " + std::strerror(errno);
+}
+
+Selector between(Ipv4Address source, Ipv4Address destination) {
+  return {.family = Family::v4,
+          .src_prefix_bits = 24,
+          .dst_prefix_bits = 24,
+          .src = wire_ip(network_of_host(source)),
+          .dst = wire_ip(network_of_host(destination))};
+}
+
+}  // namespace
+
+Ipv4Address remote_host(std::uint32_t site) {
+  return Ipv4Address{0x0a000000 + (site << 8) + 10};
+}
+Ipv4Address local_host(std::uint32_t site) {
+  return Ipv4Address{0xac100000 + (site << 8) + 10};
+}
+
+Spi spi_of(std::uint32_t tunnel) {
+  return Spi{0x1000 + tunnel};
+}
+
+std::vector<std::byte> key_material(TransformId transform, std::uint32_t tunnel) {
+  const TransformInfo& info = *transform_info(transform);
+  std::vector<std::byte> material(std::size_t{info.key_bytes} + info.salt_bytes);
+  std::mt19937 random(tunnel + 1);
+  for (std::byte& byte : material) byte = static_cast<std::byte>(random());
+  return material;
+}
+
+ThroughputGateway::ThroughputGateway() {
+  descriptors_.fill(-1);
+}
+
+ThroughputGateway::~ThroughputGateway() {
+  for (const int descriptor : descriptors_) {
+    if (descriptor >= 0) close(descriptor);
+  }
+}
+
+std::string ThroughputGateway::start(const Settings& settings) {
+  StartConfig config;
+  config.worker_count = 1;
+  config.worker_cores[0] = settings.core;
+  config.poll = PollMode::busy;
+  config.default_policy = PolicyAction::bypass;  // what was opened leaves to the LAN by it
+  config.use_huge_pages = settings.use_huge_pages;
+  config.port_count = 2;
+  config.ports[index_of_side(Side::lan)] = port_config("lan", kLanMac);
+  config.ports[index_of_side(Side::wan)] = port_config("wan", kWanMac);
+  const RegionSizes sizes{.max_sas = kMaxSas, .max_policies = kMaxPolicies, .window_slots = 64};
+  std::string error = create_regions(sizes, config, descriptors_);
+  if (error.empty()) error = dataplane_side_.attach(descriptors_, culvert::Side::dataplane);
+  if (error.empty()) error = control_side_.attach(descriptors_, culvert::Side::control);
+  if (error.empty()) {
+    error = dataplane_.prepare(dataplane_side_, {.use = EalUse::gateway, .secret = kHashSecret});
+  }
+  if (error.empty()) error = open_ports();
+  if (error.empty()) {
+    error =
+        dataplane_.make_workers({}, descriptor_of(descriptors_, Descriptor::request_bell),
+                                descriptor_of(descriptors_, Descriptor::state_bell), [](Packet) {});
+  }
+  if (error.empty()) error = start_devices(dataplane_.ports());
+  if (error.empty()) error = pin_to(settings.core);
+  if (!error.empty()) return error;
+
+  RequestsHead& requests = control_side_.requests();
+  StateHead& state = control_side_.state();
+  requests_ = std::make_unique<RingWriter<Request>>(requests.requests, requests.requests_produced,
+                                                    state.requests_consumed);
+  completions_ = std::make_unique<RingReader<Completion>>(
+      state.completions, state.completions_produced, requests.completions_consumed);
+  return set_network();
+}
+
+std::string ThroughputGateway::open_ports() {
+  const auto ring = [](const std::string& name) {
+    return rte_ring_create(name.c_str(), kPortRingSize, SOCKET_ID_ANY,
+                           RING_F_SP_ENQ | RING_F_SC_DEQ);
+  };
+  for (const Side side : {Side::lan, Side::wan}) {
+    const std::string name = dataplane_.start().ports[index_of_side(side)].name.data();
+    PortRings& rings = rings_[index_of_side(side)];
+    rings = {ring(name + "_in"), ring(name + "_out")};
+    if (rings.in == nullptr || rings.out == nullptr ||
+        rte_eth_from_rings(name.c_str(), &rings.in, 1, &rings.out, 1, 0) < 0) {
+      return "cannot make the in-memory port " + name;
+    }
+  }
+  return open_devices(dataplane_.start(), dataplane_.pool(), dataplane_.ports(),
+                      dataplane_.status().ports);
+}
+
+std::string ThroughputGateway::set_network() {
+  constexpr auto kLan = static_cast<std::uint16_t>(Side::lan);
+  constexpr auto kWan = static_cast<std::uint16_t>(Side::wan);
+  const auto about = [](RequestOp op, std::uint16_t port, Ipv4Address address, std::uint8_t bits) {
+    return Request{.op = op,
+                   .family = Family::v4,
+                   .prefix_bits = bits,
+                   .port = port,
+                   .address = wire_ip(address)};
+  };
+  ask(about(RequestOp::address_add, kLan, kLanAddress, 24));
+  ask(about(RequestOp::address_add, kWan, kOwnAddress, 24));
+  Request neighbor = about(RequestOp::neighbor_set, kLan, kLanRouterAddress, 32);
+  neighbor.mac = kLanRouterMac.bytes;
+  ask(neighbor);
+  neighbor = about(RequestOp::neighbor_set, kWan, kPeerAddress, 32);
+  neighbor.mac = kPeerMac.bytes;
+  ask(neighbor);
+  for (std::uint32_t site = 0; site < kRoutes; ++site) {
+    Request route = about(RequestOp::route_add, kWan, network_of_host(remote_host(site)), 24);
+    route.via = wire_ip(kPeerAddress);
+    ask(route);
+    route = about(RequestOp::route_add, kLan, network_of_host(local_host(site)), 24);
+    route.via = wire_ip(kLanRouterAddress);
+    ask(route);
+  }
+  ask({.op = RequestOp::commit});
+  return settle();
+}
+
+void ThroughputGateway::ask(Request request) {
+  request.sequence = ++asked_;
+  while (!requests_->push(request)) {
+    if (const std::string error = settle(); !error.empty()) refused_ = error;
+  }
+}
+
+// Lets the housekeeper do what was asked for, and reads its answers.
+std::string ThroughputGateway::settle() {
+  while (answered_ < requests_->produced()) {
+    dataplane_.housekeeper().run_once();
+    Completion completion;
+    while (completions_->pop(completion)) {
+      ++answered_;
+      if (completion.refusal != Refusal::none && refused_.empty()) {
+        refused_ = "request " + std::to_string(completion.sequence) +
+                   " refused: " + kRefusalText[static_cast<std::size_t>(completion.refusal)];
+      }
+    }
+  }
+  return refused_;
+}
+
+std::string ThroughputGateway::set_tunnels(const TunnelKind& kind) {
+  for (std::uint32_t i = 0; i < policies_; ++i) {
+    ask({.op = RequestOp::policy_delete, .index = i, .generation = generation_});
+    ask({.op = RequestOp::policy_delete, .index = kMaxPolicies / 2 + i, .generation = generation_});
+  }
+  for (std::uint32_t i = 0; i < tunnels_; ++i) {
+    ask({.op = RequestOp::sa_delete, .index = i, .generation = generation_});
+    ask({.op = RequestOp::sa_delete, .index = kFirstInbound + i, .generation = generation_});
+  }
+  if (std::string error = settle(); !error.empty()) return error;
+  ++generation_;
+  tunnels_ = kind.count;
+  policies_ = std::max(kind.count, kLeastPolicies);
+  for (std::uint32_t i = 0; i < tunnels_; ++i) add_tunnel(kind, i);
+  for (std::uint32_t i = 0; i < policies_; ++i) add_policies(i, tunnels_);
+  return settle();
+}
+
+void ThroughputGateway::add_tunnel(const TunnelKind& kind, std::uint32_t tunnel) {
+  SaSpec spec{.generation = generation_,
+              .direction = Direction::out,
+              .mode = SaMode::tunnel,
+              .transform = static_cast<std::uint8_t>(kind.transform),
+              .family = Family::v4,
+              .spi = spi_of(tunnel).raw(),
+              .flags = kind.sa_flags,
+              .reqid = tunnel + 1,
+              .encap_src_port = Be16{4500},
+              .encap_dst_port = Be16{4500},
+              .src = wire_ip(kOwnAddress),
+              .dst = wire_ip(kPeerAddress)};
+  const std::vector<std::byte> key = key_material(kind.transform, tunnel);
+  add_sa(tunnel, spec, key);
+  spec.direction = Direction::in;
+  spec.replay_window = kReplayWindow;
+  std::swap(spec.src, spec.dst);
+  add_sa(kFirstInbound + tunnel, spec, key);
+}
+
+void ThroughputGateway::add_sa(std::uint32_t index, const SaSpec& spec,
+                               std::span<const std::byte> key) {
+  control_side_.sa_specs()[index] = spec;
+  KeySlot& slot = control_side_.keys()[index];
+  slot = {.generation = spec.generation, .key_bytes = static_cast<std::uint32_t>(key.size())};
+  std::ranges::copy(key, slot.key.begin());
+  ask({.op = RequestOp::sa_add, .index = index, .generation = spec.generation});
+}
+
+// Sites without a tunnel have policies too: their packets would be dropped.
+void ThroughputGateway::add_policies(std::uint32_t site, std::uint32_t tunnels) {
+  PolicySpec spec{.generation = generation_,
+                  .direction = Direction::out,
+                  .action = PolicyAction::protect,
+                  .priority = 1000,
+                  .reqid = site + 1,
+                  .selector = between(local_host(site), remote_host(site))};
+  if (site < tunnels) {
+    spec.sa_count = 1;
+    spec.sas[0] = site;
+  }
+  set_policy(site, spec);
+  spec.direction = Direction::in;
+  spec.sa_count = 0;
+  spec.selector = between(remote_host(site), local_host(site));
+  spec.template_src = wire_ip(kPeerAddress);
+  spec.template_dst = wire_ip(kOwnAddress);
+  set_policy(kMaxPolicies / 2 + site, spec);
+}
+
+void ThroughputGateway::set_policy(std::uint32_t index, PolicySpec spec) {
+  control_side_.policy_specs()[index] = spec;
+  ask({.op = RequestOp::policy_set, .index = index, .generation = spec.generation});
+}
+
+std::string ThroughputGateway::drops() {
+  std::string text;
+  for (std::size_t i = 0; i < kDropReasons; ++i) {
+    const std::uint64_t count = dataplane_.counters(0).drops[i].get();
+    if (count != 0) text += std::string(kDropInfo[i].name) + " " + std::to_string(count) + " ";
+  }
+  return text;
+}
+
+}  // namespace culvert

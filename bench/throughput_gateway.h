@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The gateway that bench/throughput measures: a whole dataplane in this process, on two ports that
+// are rings in memory, and the control side that fills its tables by requests as any other would.
+#pragma once
+
+#include <rte_ring.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "crypto/transform.h"
+#include "dataplane/dataplane.h"
+#include "dataplane/net/ethernet.h"
+#include "dataplane/net/types.h"
+#include "dataplane/shm/regions.h"
+#include "dataplane/shm/ring.h"
+
+namespace culvert {
+
+inline constexpr std::uint32_t kMaxTunnels = 1000;
+
+// Site number i lies behind tunnel i: 10.a.b.0/24 there talks to 172.(16 + a).b.0/24 here, with
+// i = 256 a + b. All in host byte order.
+[[nodiscard]] Ipv4Address remote_host(std::uint32_t site);
+[[nodiscard]] Ipv4Address local_host(std::uint32_t site);
+inline constexpr Ipv4Address kOwnAddress{0xc0000201};        // 192.0.2.1, on the port "wan"
+inline constexpr Ipv4Address kPeerAddress{0xc0000202};       // 192.0.2.2
+inline constexpr Ipv4Address kLanAddress{0xc6336401};        // 198.51.100.1, on the port "lan"
+inline constexpr Ipv4Address kLanRouterAddress{0xc6336402};  // 198.51.100.2
+inline constexpr MacAddress kLanMac{{0x02, 0, 0, 0, 0, 0x01}};
+inline constexpr MacAddress kWanMac{{0x02, 0, 0, 0, 0, 0x02}};
+inline constexpr MacAddress kLanRouterMac{{0x02, 0, 0, 0, 1, 0x01}};
+inline constexpr MacAddress kPeerMac{{0x02, 0, 0, 0, 1, 0x02}};
+
+// Tunnels that are alike but for addresses, SPI and key.
+struct TunnelKind {
+  TransformId transform = TransformId::none;
+  std::uint32_t count = 1;
+  std::uint32_t sa_flags = 0;  // kSaEsn, kSaUdpEncap
+};
+
+// SPI of both SAs of a tunnel, and their key with salt. One key in both directions, as the bench
+// plays both ends and sends nothing anywhere.
+[[nodiscard]] Spi spi_of(std::uint32_t tunnel);
+[[nodiscard]] std::vector<std::byte> key_material(TransformId transform, std::uint32_t tunnel);
+
+class ThroughputGateway {
+ public:
+  enum class Side : std::size_t { lan = 0, wan = 1 };
+  struct Settings {
+    std::uint16_t core = 0;
+    std::uint8_t use_huge_pages = 1;
+  };
+
+  ThroughputGateway();
+  ~ThroughputGateway();
+  ThroughputGateway(const ThroughputGateway&) = delete;
+  ThroughputGateway& operator=(const ThroughputGateway&) = delete;
+
+  // Starts the EAL and everything up to the worker, and pins the calling thread, which is the only
+  // one that may use this object. Returns what went wrong, or an empty string.
+  [[nodiscard]] std::string start(const Settings& settings);
+
+  // Puts `kind.count` tunnels, their policies (100 at least) in place of those there were.
+  [[nodiscard]] std::string set_tunnels(const TunnelKind& kind);
+
+  [[nodiscard]] Worker& worker() { return dataplane_.worker(0); }
+  [[nodiscard]] rte_mempool& pool() { return dataplane_.pool(); }
+  [[nodiscard]] const DataplaneStatus& status() { return dataplane_.status(); }
+  // What the worker receives from and sends to.
+  [[nodiscard]] rte_ring& into(Side side) { return *rings_[index_of_side(side)].in; }
+  [[nodiscard]] rte_ring& out_of(Side side) { return *rings_[index_of_side(side)].out; }
+  [[nodiscard]] std::uint16_t device(Side side) {
+    return dataplane_.ports()[index_of_side(side)].device;
+  }
+
+  // All that the worker dropped so far, "name count" each; empty when nothing.
+  [[nodiscard]] std::string drops();
+
+ private:
+  struct PortRings {
+    rte_ring* in = nullptr;
+    rte_ring* out = nullptr;
+  };
+  static constexpr std::size_t index_of_side(Side side) { return static_cast<std::size_t>(side); }
+
+  [[nodiscard]] std::string open_ports();
+  [[nodiscard]] std::string set_network();
+  void ask(Request request);
+  [[nodiscard]] std::string settle();
+  void add_tunnel(const TunnelKind& kind, std::uint32_t tunnel);
+  void add_policies(std::uint32_t site, std::uint32_t tunnels);
+  void add_sa(std::uint32_t index, const SaSpec& spec, std::span<const std::byte> key);
+  void set_policy(std::uint32_t index, PolicySpec spec);
+
+  Descriptors descriptors_{};
+  Regions dataplane_side_;
+  Regions control_side_;
+  Dataplane dataplane_;
+  std::array<PortRings, 2> rings_{};
+  std::unique_ptr<RingWriter<Request>> requests_;
+  std::unique_ptr<RingReader<Completion>> completions_;
+  std::uint64_t asked_ = 0;
+  std::uint64_t answered_ = 0;
+  std::uint32_t generation_ = 0;
+  std::uint32_t tunnels_ = 0;
+  std::uint32_t policies_ = 0;  // of each direction
+  std::string refused_;
+};
+
+}  // namespace culvert

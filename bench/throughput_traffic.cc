@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bench/throughput_traffic.h"
+
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/ip_parse.h"
+#include "dataplane/packet.h"
+
+namespace culvert {
+namespace {
+
+constexpr std::size_t kIcvBytes = 16;
+constexpr std::uint32_t kShuffleSeed = 1;
+
+std::uint8_t* raw(std::byte* bytes) {
+  return reinterpret_cast<std::uint8_t*>(bytes);
+}
+
+std::uint16_t crypto_bytes_of(std::uint16_t inner_bytes) {
+  const std::size_t bytes = inner_bytes + sizeof(EspTrailer);
+  return static_cast<std::uint16_t>((bytes + kEspAlignmentBytes - 1) / kEspAlignmentBytes *
+                                    kEspAlignmentBytes);
+}
+
+std::vector<std::uint16_t> sizes(std::uint32_t inner_bytes, std::size_t count) {
+  if (inner_bytes != kImix) return std::vector(count, static_cast<std::uint16_t>(inner_bytes));
+  constexpr std::uint16_t kMix[] = {64, 64, 64, 64, 64, 64, 64, 594, 594, 594, 594, 1420};
+  std::vector<std::uint16_t> result(count);
+  for (std::size_t i = 0; i < count; ++i) result[i] = kMix[i % std::size(kMix)];
+  std::shuffle(result.begin(), result.end(), std::mt19937(kShuffleSeed));
+  return result;
+}
+
+// Each tunnel equally often, but for a remainder.
+std::vector<std::uint32_t> tunnels(std::uint32_t tunnel_count, std::size_t count) {
+  std::vector<std::uint32_t> result(count);
+  for (std::size_t i = 0; i < count; ++i) result[i] = static_cast<std::uint32_t>(i) % tunnel_count;
+  std::shuffle(result.begin(), result.end(), std::mt19937(kShuffleSeed + 1));
+  return result;
+}
+
+}  // namespace
+
+Traffic::Traffic(ThroughputGateway& gateway, const TrafficKind& kind)
+    : gateway_(gateway),
+      kind_(kind),
+      slots_(kPackets),
+      keys_(kind.tunnels.count),
+      sequences_(kind.tunnels.count),
+      engine_(Engine::create()),
+      manager_(alloc_mb_mgr(0)) {
+  if (engine_ == nullptr || manager_ == nullptr) std::abort();
+  init_mb_mgr_auto(manager_.get(), nullptr);
+  choose_raw_call();
+  const auto inner_bytes = sizes(kind.inner_bytes, kPackets);
+  const auto order = tunnels(kind.tunnels.count, kPackets);
+  double total = 0;
+  for (std::size_t i = 0; i < kPackets; ++i) {
+    slots_[i] = {rte_pktmbuf_alloc(&gateway.pool()), order[i], inner_bytes[i],
+                 crypto_bytes_of(inner_bytes[i])};
+    if (slots_[i].mbuf == nullptr) std::abort();
+    total += inner_bytes[i];
+  }
+  mean_inner_bytes_ = total / kPackets;
+  for (std::uint32_t tunnel = 0; tunnel < kind.tunnels.count; ++tunnel) {
+    const auto material = key_material(kind.tunnels.transform, tunnel);
+    if (engine_->expand(kind.tunnels.transform, material, keys_[tunnel]) != ExpandStatus::ok) {
+      std::abort();
+    }
+    ClearHeaders headers{.ethernet = {kLanMac, kLanRouterMac, wire_ether_type(EtherType::ipv4)},
+                         .ip = {.ttl = 64,
+                                .protocol = IpProtocol::udp,
+                                .source = wire_address(local_host(tunnel)),
+                                .destination = wire_address(remote_host(tunnel))},
+                         .udp = {.source_port = Be16{5001}, .destination_port = Be16{5002}}};
+    if (kind.direction == TrafficDirection::open) {
+      std::swap(headers.ip.source, headers.ip.destination);
+    }
+    clear_headers_.push_back(headers);
+  }
+}
+
+Traffic::~Traffic() {
+  for (const Slot& slot : slots_) rte_pktmbuf_free(slot.mbuf);
+}
+
+void Traffic::choose_raw_call() {
+  const bool is_seal = kind_.direction == TrafficDirection::seal;
+  switch (kind_.tunnels.transform) {
+    case TransformId::none:
+      break;
+    case TransformId::aes128_gcm16:
+      raw_call_ = is_seal ? manager_->gcm128_enc : manager_->gcm128_dec;
+      break;
+    case TransformId::aes192_gcm16:
+      raw_call_ = is_seal ? manager_->gcm192_enc : manager_->gcm192_dec;
+      break;
+    case TransformId::aes256_gcm16:
+      raw_call_ = is_seal ? manager_->gcm256_enc : manager_->gcm256_dec;
+      break;
+  }
+}
+
+ThroughputGateway::Side Traffic::source_side() const {
+  return kind_.direction == TrafficDirection::seal ? ThroughputGateway::Side::lan
+                                                   : ThroughputGateway::Side::wan;
+}
+ThroughputGateway::Side Traffic::sink_side() const {
+  return kind_.direction == TrafficDirection::seal ? ThroughputGateway::Side::wan
+                                                   : ThroughputGateway::Side::lan;
+}
+
+std::size_t Traffic::outer_bytes() const {
+  return sizeof(Ipv4Header) + (kind_.is_udp_encapsulated() ? sizeof(UdpHeader) : 0) +
+         sizeof(EspHeader) + sizeof(Be64);
+}
+
+std::byte* Traffic::frame_of(const Slot& slot) const {
+  return static_cast<std::byte*>(slot.mbuf->buf_addr) + RTE_PKTMBUF_HEADROOM;
+}
+
+void Traffic::write_clear(std::byte* frame, const Slot& slot) const {
+  ClearHeaders headers = clear_headers_[slot.tunnel];
+  headers.ip.total_length = Be16{slot.inner_bytes};
+  headers.ip.checksum = ipv4_header_checksum(headers.ip);
+  headers.udp.length = Be16{static_cast<std::uint16_t>(slot.inner_bytes - sizeof(Ipv4Header))};
+  std::memcpy(frame, &headers, sizeof headers);
+}
+
+// The whole frame of a packet to be opened, but for encryption.
+void Traffic::write_sealed(const Slot& slot, CryptoJob& job) {
+  const SeqNum sequence{++sequences_[slot.tunnel]};
+  const std::size_t ip_bytes = outer_bytes() + slot.crypto_bytes + kIcvBytes;
+  std::byte* at = frame_of(slot);
+  const auto put = [&at](const auto& value) {
+    std::memcpy(at, &value, sizeof value);
+    at += sizeof value;
+  };
+  // The Ethernet header of the inner frame lies where the IV will be.
+  std::byte* inner = at + sizeof(EthernetHeader) + outer_bytes();
+  write_clear(inner - sizeof(EthernetHeader), slot);
+  put(EthernetHeader{kWanMac, kPeerMac, wire_ether_type(EtherType::ipv4)});
+  Ipv4Header outer{.total_length = Be16{static_cast<std::uint16_t>(ip_bytes)},
+                   .ttl = 64,
+                   .protocol = kind_.is_udp_encapsulated() ? IpProtocol::udp : IpProtocol::esp,
+                   .source = wire_address(kPeerAddress),
+                   .destination = wire_address(kOwnAddress)};
+  outer.checksum = ipv4_header_checksum(outer);
+  put(outer);
+  if (kind_.is_udp_encapsulated()) {
+    put(UdpHeader{.source_port = Be16{4500},
+                  .destination_port = Be16{4500},
+                  .length = Be16{static_cast<std::uint16_t>(ip_bytes - sizeof outer)}});
+  }
+  put(EspHeader{wire_spi(spi_of(slot.tunnel)), wire_sequence(sequence)});
+  const std::byte* iv = at;
+  put(Be64{sequence.raw()});
+  at = inner + slot.inner_bytes;
+  const std::size_t pad_bytes = slot.crypto_bytes - slot.inner_bytes - sizeof(EspTrailer);
+  for (std::size_t pad = 0; pad < pad_bytes; ++pad) put(esp_pad_byte(pad));
+  put(EspTrailer{static_cast<std::uint8_t>(pad_bytes), IpProtocol::ipip});
+
+  job.key = &keys_[slot.tunnel];
+  job.payload = inner;
+  job.payload_bytes = slot.crypto_bytes;
+  job.icv = inner + slot.crypto_bytes;
+  set_nonce(job, std::span<const std::byte, sizeof(Be64)>(iv, sizeof(Be64)));
+  Sa sa;
+  sa.spi = spi_of(slot.tunnel);
+  sa.flags = kind_.tunnels.sa_flags;
+  set_aad(job, sa, sequence);
+}
+
+void Traffic::prepare() {
+  if (kind_.direction == TrafficDirection::seal) return;
+  std::array<CryptoJob, kBurstPackets> jobs;
+  for (std::size_t first = 0; first < kPackets; first += kBurstPackets) {
+    for (std::size_t i = 0; i < kBurstPackets; ++i) write_sealed(slots_[first + i], jobs[i]);
+    engine_->seal(jobs);
+  }
+}
+
+// As a device would: lengths and, of clear frames, the header.
+void Traffic::source(std::size_t first) {
+  const bool is_sealed = kind_.direction == TrafficDirection::open;
+  const std::size_t around = sizeof(EthernetHeader) + (is_sealed ? outer_bytes() + kIcvBytes : 0);
+  for (std::size_t i = 0; i < kBurstPackets; ++i) {
+    const Slot& slot = slots_[first + i];
+    rte_mbuf* mbuf = slot.mbuf;
+    const std::size_t bytes = around + (is_sealed ? slot.crypto_bytes : slot.inner_bytes);
+    mbuf->data_off = RTE_PKTMBUF_HEADROOM;
+    mbuf->data_len = static_cast<std::uint16_t>(bytes);
+    mbuf->pkt_len = static_cast<std::uint32_t>(bytes);
+    if (!is_sealed) write_clear(frame_of(slot), slot);
+    burst_[i] = mbuf;
+  }
+  rte_ring_enqueue_burst(&gateway_.into(source_side()), reinterpret_cast<void**>(burst_.data()),
+                         kBurstPackets, nullptr);
+}
+
+// How many packets came out.
+std::size_t Traffic::sink() {
+  return rte_ring_dequeue_burst(&gateway_.out_of(sink_side()),
+                                reinterpret_cast<void**>(burst_.data()), kBurstPackets, nullptr);
+}
+
+bool Traffic::through_gateway() {
+  std::size_t arrived = 0;
+  for (std::size_t first = 0; first < kPackets; first += kBurstPackets) {
+    source(first);
+    gateway_.worker().run_once();
+    arrived += sink();
+  }
+  return arrived == kPackets;
+}
+
+bool Traffic::came_out_right() {
+  return std::ranges::all_of(slots_, [this](const Slot& slot) {
+    return kind_.direction == TrafficDirection::seal ? is_sealed_right(slot)
+                                                     : is_opened_right(slot);
+  });
+}
+
+bool Traffic::is_sealed_right(const Slot& slot) {
+  const Packet frame(slot.mbuf);
+  const auto packet = frame.bytes().subspan(sizeof(EthernetHeader));
+  const auto* outer = header_at<Ipv4Header>(packet, 0);
+  if (validate_ipv4(packet) != Ipv4Validity::ok || outer->total_length.host() != packet.size() ||
+      packet.size() != outer_bytes() + slot.crypto_bytes + kIcvBytes ||
+      frame.header<EthernetHeader>(0)->destination != kPeerMac) {
+    return false;
+  }
+  const std::size_t iv_offset = outer_bytes() - sizeof(Be64);
+  const auto* esp = header_at<EspHeader>(packet, iv_offset - sizeof(EspHeader));
+  const auto* sequence = header_at<Be64>(packet, iv_offset);
+  CryptoJob job{};
+  job.key = &keys_[slot.tunnel];
+  job.payload = packet.data() + outer_bytes();
+  job.payload_bytes = slot.crypto_bytes;
+  job.icv = job.payload + slot.crypto_bytes;
+  set_nonce(job, packet.subspan(iv_offset).first<sizeof(Be64)>());
+  Sa sa;
+  sa.spi = esp->host_spi();
+  sa.flags = kind_.tunnels.sa_flags;
+  set_aad(job, sa, SeqNum{sequence->host()});
+  Verdict verdict = Verdict::refused;
+  engine_->open({&job, 1}, {&verdict, 1});
+  const auto inner = packet.subspan(outer_bytes(), slot.inner_bytes);
+  return sa.spi == spi_of(slot.tunnel) && verdict == Verdict::authentic &&
+         validate_ipv4(inner) == Ipv4Validity::ok && header_at<Ipv4Header>(inner, 0)->ttl == 63;
+}
+
+bool Traffic::is_opened_right(const Slot& slot) const {
+  const Packet frame(slot.mbuf);
+  const auto packet = frame.bytes().subspan(sizeof(EthernetHeader));
+  const auto* header = header_at<Ipv4Header>(packet, 0);
+  return validate_ipv4(packet) == Ipv4Validity::ok && packet.size() == slot.inner_bytes &&
+         header->ttl == 63 && header->source == wire_address(remote_host(slot.tunnel)) &&
+         frame.header<EthernetHeader>(0)->destination == kLanRouterMac;
+}
+
+void Traffic::through_ports() {
+  std::array<rte_mbuf*, kBurstPackets> frames;
+  const std::uint16_t in = gateway_.device(source_side());
+  const std::uint16_t out = gateway_.device(sink_side());
+  for (std::size_t first = 0; first < kPackets; first += kBurstPackets) {
+    source(first);
+    const std::uint16_t count = rte_eth_rx_burst(in, 0, frames.data(), kBurstPackets);
+    rte_eth_tx_burst(out, 0, frames.data(), count);
+    static_cast<void>(sink());
+  }
+}
+
+void Traffic::through_ipsec_mb() {
+  alignas(16) static constexpr std::array<std::uint8_t, 16> kNonce{};
+  alignas(16) static constexpr std::array<std::uint8_t, 16> kAad{};
+  gcm_context_data context;
+  const std::uint64_t aad_bytes = kind_.has_esn() ? 12 : 8;
+  const std::size_t payload_offset =
+      kind_.direction == TrafficDirection::seal
+          ? sizeof(EthernetHeader)  // headers are put in front of the inner packet
+          : sizeof(EthernetHeader) + outer_bytes();
+  alignas(16) std::array<std::uint8_t, kIcvBytes> computed;
+  for (const Slot& slot : slots_) {
+    std::byte* payload = frame_of(slot) + payload_offset;
+    std::uint8_t* icv = kind_.direction == TrafficDirection::seal ? raw(payload + slot.crypto_bytes)
+                                                                  : computed.data();
+    raw_call_(reinterpret_cast<const gcm_key_data*>(keys_[slot.tunnel].schedule.data()), &context,
+              raw(payload), raw(payload), slot.crypto_bytes, kNonce.data(), kAad.data(), aad_bytes,
+              icv, kIcvBytes);
+  }
+}
+
+}  // namespace culvert

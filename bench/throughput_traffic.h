@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What bench/throughput sends: packets made in memory, in buffers that go round, and the same
+// buffers for ipsec-mb alone.
+#pragma once
+
+#include <intel-ipsec-mb.h>
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bench/throughput_gateway.h"
+#include "crypto/esp_transform.h"
+#include "dataplane/net/esp.h"
+#include "dataplane/net/ethernet.h"
+#include "dataplane/net/ip.h"
+#include "dataplane/net/udp.h"
+
+namespace culvert {
+
+enum class TrafficDirection : std::uint8_t { seal, open };
+
+// The simple IMIX: packets of 64, 594 and 1420 bytes, 7 : 4 : 1, in random order. 1420 stands where
+// 1518 usually does, which no tunnel over an MTU of 1500 carries.
+inline constexpr std::uint32_t kImix = 0;
+
+struct TrafficKind {
+  TrafficDirection direction = TrafficDirection::seal;
+  std::uint32_t inner_bytes = 64;  // of the inner IP packet; kImix: mixed
+  TunnelKind tunnels;
+
+  [[nodiscard]] bool is_udp_encapsulated() const { return (tunnels.sa_flags & kSaUdpEncap) != 0; }
+  [[nodiscard]] bool has_esn() const { return (tunnels.sa_flags & kSaEsn) != 0; }
+};
+
+// A set of buffers, each with one packet of one tunnel; tunnels follow each other in random order,
+// all equally often. They are used over and over; the header is written anew each time.
+class Traffic {
+ public:
+  static constexpr std::size_t kPackets = 4096;
+  static constexpr std::size_t kBurstPackets = 64;
+
+  // The gateway's tunnels are those of `kind`.
+  Traffic(ThroughputGateway& gateway, const TrafficKind& kind);
+  ~Traffic();
+  Traffic(const Traffic&) = delete;
+  Traffic& operator=(const Traffic&) = delete;
+
+  // To be opened: seals all packets as the peer would, with the next sequence numbers. To be
+  // sealed: nothing to do. Before each through_gateway().
+  void prepare();
+
+  // All packets once, in bursts: source -> receive, the worker, transmit -> sink. True when each
+  // one came out.
+  [[nodiscard]] bool through_gateway();
+
+  // Of what through_gateway() left in the buffers: headers and checksums are right, sealed packets
+  // are authentic, opened ones have one hop less. Spoils them.
+  [[nodiscard]] bool came_out_right();
+
+  // The same without the worker: each burst is received and transmitted as it is.
+  void through_ports();
+
+  // ipsec-mb's direct call on each packet's payload, same keys, lengths and order, as little around
+  // it as possible; nonce and AAD stand still. It spoils packets that were prepared.
+  void through_ipsec_mb();
+
+  [[nodiscard]] double mean_inner_bytes() const { return mean_inner_bytes_; }
+
+ private:
+  // What is in front of an inner packet's payload, and where it leaves the gateway.
+  struct Slot {
+    rte_mbuf* mbuf = nullptr;
+    std::uint32_t tunnel = 0;
+    std::uint16_t inner_bytes = 0;
+    std::uint16_t crypto_bytes = 0;  // what is encrypted: with padding and trailer
+  };
+  // A frame in clear up to its UDP header, as the LAN's router sends it.
+  struct ClearHeaders {
+    EthernetHeader ethernet;
+    Ipv4Header ip;
+    UdpHeader udp;
+  };
+  static_assert(sizeof(ClearHeaders) == 42);
+  struct FreeManager {
+    void operator()(IMB_MGR* manager) const { free_mb_mgr(manager); }
+  };
+
+  [[nodiscard]] ThroughputGateway::Side source_side() const;
+  [[nodiscard]] ThroughputGateway::Side sink_side() const;
+  [[nodiscard]] std::size_t outer_bytes() const;  // IP to IV
+  [[nodiscard]] std::byte* frame_of(const Slot& slot) const;
+  void choose_raw_call();
+  void write_clear(std::byte* frame, const Slot& slot) const;
+  void write_sealed(const Slot& slot, CryptoJob& job);
+  void source(std::size_t first);
+  [[nodiscard]] std::size_t sink();
+  [[nodiscard]] bool is_sealed_right(const Slot& slot);
+  [[nodiscard]] bool is_opened_right(const Slot& slot) const;
+
+  ThroughputGateway& gateway_;
+  TrafficKind kind_;
+  std::vector<Slot> slots_;
+  std::vector<ClearHeaders> clear_headers_;  // by tunnel; lengths are filled in
+  std::vector<ExpandedKey> keys_;            // by tunnel
+  std::vector<std::uint64_t> sequences_;     // by tunnel, the last one given out
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<IMB_MGR, FreeManager> manager_;
+  aes_gcm_enc_dec_t raw_call_ = nullptr;
+  double mean_inner_bytes_ = 0;
+  std::array<rte_mbuf*, kBurstPackets> burst_{};
+};
+
+}  // namespace culvert
