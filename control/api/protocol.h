@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+
+// What culvert-control and its clients say to each other over the unix socket `api.sock` of the
+// runtime directory. A client sends one JSON object per line and gets one line back for each:
+//   {"version":1,"view":"sa","from":0,"limit":500}
+//   {"version":1,"ok":true,"data":{"sas":[...],"next":500}}
+//   {"version":1,"ok":false,"error":"view \"sas\": ..."}
+// Views: sa, policy (in pages: `from` a slot, `limit` entries, `next` null at the end), ports,
+// routes, drops, balance, workers, version, running.
+
+namespace culvert {
+
+// Keys come out in the order they were put in.
+using Json = nlohmann::ordered_json;
+
+// Raised when a client of before would misread an answer.
+inline constexpr int kApiVersion = 1;
+inline constexpr std::size_t kLongestApiRequestBytes = 65536;
+inline constexpr std::size_t kApiPage = 500;  // entries of a page when the client does not say
+
+}  // namespace culvert

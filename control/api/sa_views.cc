@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/api/sa_views.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <time.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "control/address_text.h"
+
+namespace culvert {
+namespace {
+
+constexpr std::uint32_t kSaltBits = 32;  // RFC 4106 8.1: the last four bytes of the key material
+
+std::uint64_t now_seconds() {
+  return static_cast<std::uint64_t>(time(nullptr));
+}
+
+// Seconds since `then`; null when it never was.
+Json seconds_since(std::uint64_t then_ns) {
+  if (then_ns == 0) return nullptr;
+  const std::uint64_t then = then_ns / 1'000'000'000;
+  const std::uint64_t now = now_seconds();
+  return now < then ? 0 : now - then;
+}
+
+std::string mode_name(XfrmMode mode) {
+  switch (mode) {
+    case XfrmMode::transport:
+      return "transport";
+    case XfrmMode::tunnel:
+      return "tunnel";
+    case XfrmMode::route_optimization:
+      return "ro";
+    case XfrmMode::in_trigger:
+      return "in_trigger";
+    case XfrmMode::beet:
+      return "beet";
+  }
+  return "unknown";
+}
+
+std::string direction_name(Direction direction) {
+  switch (direction) {
+    case Direction::none:
+      return "none";
+    case Direction::in:
+      return "in";
+    case Direction::out:
+      return "out";
+  }
+  return "unknown";
+}
+
+std::string direction_name(PolicyDirection direction) {
+  switch (direction) {
+    case PolicyDirection::in:
+      return "in";
+    case PolicyDirection::out:
+      return "out";
+    case PolicyDirection::fwd:
+      return "fwd";
+  }
+  return "unknown";
+}
+
+// As in benchmarks and documentation: aes128-gcm. Others keep the kernel's name.
+std::string algorithm_name(const Sa& sa) {
+  if (sa.aead && sa.aead->name == "rfc4106(gcm(aes))" && sa.aead->key_bits > kSaltBits) {
+    const std::string icv =
+        sa.aead->icv_bits == 128 ? "" : fmt::format("-icv{}", sa.aead->icv_bits);
+    return fmt::format("aes{}-gcm{}", sa.aead->key_bits - kSaltBits, icv);
+  }
+  std::string name;
+  for (const auto* algorithm : {&sa.aead, &sa.crypt, &sa.auth}) {
+    if (!algorithm->has_value()) continue;
+    name += (name.empty() ? "" : "+") + (*algorithm)->name;
+  }
+  return name.empty() ? "none" : name;
+}
+
+std::string protocol_name(std::uint8_t protocol) {
+  switch (protocol) {
+    case 0:
+      return "any";
+    case IPPROTO_ICMP:
+      return "icmp";
+    case IPPROTO_TCP:
+      return "tcp";
+    case IPPROTO_UDP:
+      return "udp";
+    case IPPROTO_GRE:
+      return "gre";
+    case IPPROTO_ESP:
+      return "esp";
+    default:
+      return std::to_string(protocol);
+  }
+}
+
+Json port_json(Be16 port, Be16 mask) {
+  if (mask.host() == 0) return "any";
+  if (mask.host() == 0xffff) return port.host();
+  return fmt::format("{}/0x{:x}", port.host(), mask.host());
+}
+
+Json selector_json(const Selector& selector) {
+  return {{"src", prefix_text(selector.family, selector.src, selector.src_prefix_bits)},
+          {"dst", prefix_text(selector.family, selector.dst, selector.dst_prefix_bits)},
+          {"protocol", protocol_name(selector.protocol)},
+          {"src_port", port_json(selector.src_port, selector.src_port_mask)},
+          {"dst_port", port_json(selector.dst_port, selector.dst_port_mask)}};
+}
+
+Json limit_json(std::uint64_t limit) {
+  return limit == Lifetimes::kNoLimit || limit == 0 ? Json() : Json(limit);
+}
+
+struct Page {
+  std::uint32_t from = 0;
+  std::size_t limit = kApiPage;
+};
+
+Result<Page> page_of(const Json& request) {
+  Page page;
+  for (const char* key : {"from", "limit"}) {
+    const auto found = request.find(key);
+    if (found == request.end()) continue;
+    if (!found->is_number_unsigned() || found->get<std::uint64_t>() > 0xffffffff) {
+      return Error{EINVAL,
+                   fmt::format("{} {}: must be a number, 0 to 4294967295", key, found->dump())};
+    }
+  }
+  page.from = request.value("from", std::uint32_t{0});
+  page.limit = std::clamp<std::size_t>(request.value("limit", kApiPage), 1, 10 * kApiPage);
+  return page;
+}
+
+}  // namespace
+
+std::string spi_text(Spi spi) {
+  return fmt::format("0x{:08x}", spi.raw());
+}
+
+std::string bitmap_text(const std::vector<std::uint32_t>& words) {
+  std::string text;
+  for (auto word = words.rbegin(); word != words.rend(); ++word) {
+    fmt::format_to(std::back_inserter(text), "{:08x}", *word);
+  }
+  return text;
+}
+
+Json sa_entry(const SaManager& manager, const Sa& sa) {
+  const SaFigures figures = manager.figures(sa.index);
+  const Direction direction = manager.direction_of(sa.index);
+  Json entry = {{"slot", sa.index.raw()},
+                {"spi", spi_text(sa.id.spi)},
+                {"direction", direction_name(direction)},
+                {"state", sa.is_larval ? "larval" : "mature"},
+                {"src", address_text(sa.id.family, sa.src)},
+                {"dst", address_text(sa.id.family, sa.id.dst)}};
+  if (sa.encap) {
+    entry["encap"] = {{"src_port", sa.encap->src_port.host()},
+                      {"dst_port", sa.encap->dst_port.host()}};
+  }
+  Json drops = Json::object();
+  for (std::size_t reason = 0; reason < kSaDropReasons; ++reason) {
+    if (figures.drops[reason] != 0)
+      drops[std::string(kDropInfo[reason].name)] = figures.drops[reason];
+  }
+  const std::uint64_t now = now_seconds();
+  entry.update({{"mode", mode_name(sa.mode)},
+                {"algorithm", algorithm_name(sa)},
+                {"esn", (sa.flags & kStateEsn) != 0},
+                {"reqid", sa.reqid},
+                {"mark", fmt::format("0x{:x}/0x{:x}", sa.id.mark.value, sa.id.mark.mask)},
+                {"if_id", sa.if_id},
+                {"selector", selector_json(sa.selector)},
+                {"sequence", figures.sequence},
+                {"packets", figures.packets},
+                {"bytes", figures.bytes},
+                {"drops", drops},
+                {"replay",
+                 {{"window", direction == Direction::in ? figures.window : 0},
+                  {"top", figures.sequence},
+                  {"bitmap", bitmap_text(manager.replay_bitmap(sa.index))}}},
+                {"limits",
+                 {{"soft_bytes", limit_json(sa.lifetimes.soft_bytes)},
+                  {"hard_bytes", limit_json(sa.lifetimes.hard_bytes)},
+                  {"soft_packets", limit_json(sa.lifetimes.soft_packets)},
+                  {"hard_packets", limit_json(sa.lifetimes.hard_packets)},
+                  {"soft_seconds", limit_json(sa.lifetimes.soft_add_expires_seconds)},
+                  {"hard_seconds", limit_json(sa.lifetimes.hard_add_expires_seconds)}}},
+                {"first_used_seconds_ago", seconds_since(figures.first_used_ns)},
+                {"last_used_seconds_ago", seconds_since(figures.last_used_ns)},
+                {"age_seconds", now < sa.add_time_seconds ? 0 : now - sa.add_time_seconds}});
+  return entry;
+}
+
+Json policy_entry(const SaManager& manager, const Policy& policy) {
+  const PolicyFigures figures = manager.policy_figures(policy.slot);
+  Json templates = Json::array();
+  for (const Template& entry : policy.templates) {
+    templates.push_back({{"src", address_text(entry.family, entry.src)},
+                         {"dst", address_text(entry.family, entry.dst)},
+                         {"spi", spi_text(entry.spi)},
+                         {"mode", mode_name(entry.mode)},
+                         {"reqid", entry.reqid},
+                         {"level", entry.is_optional ? "use" : "required"}});
+  }
+  Json sas = Json::array();
+  for (const SaIndex index : manager.sas_of_policy(policy.slot)) {
+    if (const auto sa = manager.sa_at(index)) sas.push_back(spi_text(sa->id.spi));
+  }
+  const char* action = policy.verdict == PolicyVerdict::block ? "discard"
+                       : policy.templates.empty()             ? "bypass"
+                                                              : "protect";
+  return {{"slot", policy.slot},
+          {"index", policy.index},
+          {"direction", direction_name(policy.direction)},
+          {"selector", selector_json(policy.selector)},
+          {"priority", policy.priority},
+          {"action", action},
+          {"templates", templates},
+          {"sas", sas},
+          {"packets", figures.packets},
+          {"bytes", figures.bytes},
+          {"last_used_seconds_ago", seconds_since(figures.last_used_ns)}};
+}
+
+Result<Json> sa_view(const SaManager& manager, const Json& request) {
+  const auto page = page_of(request);
+  if (!page) return page.error();
+  Json list = Json::array();
+  Json next;
+  for (auto sa = manager.next_sa(SaIndex{page->from}); sa;
+       sa = manager.next_sa(SaIndex{sa->index.raw() + 1})) {
+    if (list.size() == page->limit) {
+      next = sa->index.raw();
+      break;
+    }
+    list.push_back(sa_entry(manager, *sa));
+  }
+  return Json{{"sas", std::move(list)}, {"next", next}};
+}
+
+Result<Json> policy_view(const SaManager& manager, const Json& request) {
+  const auto page = page_of(request);
+  if (!page) return page.error();
+  Json list = Json::array();
+  Json next;
+  for (auto policy = manager.next_policy(page->from); policy;
+       policy = manager.next_policy(policy->slot + 1)) {
+    if (list.size() == page->limit) {
+      next = policy->slot;
+      break;
+    }
+    list.push_back(policy_entry(manager, *policy));
+  }
+  return Json{{"policies", std::move(list)}, {"next", next}};
+}
+
+}  // namespace culvert

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/api/server.h"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "control/regions_server.h"
+
+namespace culvert {
+namespace {
+
+constexpr std::size_t kMostConnections = 256;
+// A client that asks on and on and does not read is not read from any further.
+constexpr std::size_t kMostUnsentBytes = 16 << 20;
+
+bool user_is_in_group(uid_t user, gid_t group) {
+  const passwd* entry = getpwuid(user);
+  if (entry == nullptr) return false;
+  std::vector<gid_t> groups(64);
+  int count = static_cast<int>(groups.size());
+  if (getgrouplist(entry->pw_name, entry->pw_gid, groups.data(), &count) < 0) {
+    groups.resize(static_cast<std::size_t>(count));
+    if (getgrouplist(entry->pw_name, entry->pw_gid, groups.data(), &count) < 0) return false;
+  }
+  groups.resize(static_cast<std::size_t>(count));
+  return std::find(groups.begin(), groups.end(), group) != groups.end();
+}
+
+std::string refusal(const std::string& message) {
+  return Json{{"version", kApiVersion}, {"ok", false}, {"error", message}}.dump(
+      -1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+bool peer_is_allowed(int descriptor, const std::string& group) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return false;
+  if (peer.uid == 0 || peer.uid == geteuid()) return true;
+  const struct group* entry = group.empty() ? nullptr : getgrnam(group.c_str());
+  if (entry == nullptr) return false;
+  const gid_t wanted = entry->gr_gid;
+  return peer.gid == wanted || user_is_in_group(peer.uid, wanted);
+}
+
+ApiServer::ApiServer(EventLoop& loop, std::filesystem::path path, std::string group)
+    : loop_(loop), path_(std::move(path)), group_(std::move(group)) {}
+
+ApiServer::~ApiServer() {
+  while (!connections_.empty()) drop(connections_.begin()->first);
+  if (listener_ < 0) return;
+  loop_.unwatch(listener_);
+  close(listener_);
+  unlink(path_.c_str());
+}
+
+Result<void> ApiServer::open() {
+  // Whoever may enter the directory may connect; the peer's credentials decide.
+  const Result<int> listener = listen_at(path_, 0666);
+  if (!listener) return listener.error();
+  listener_ = *listener;
+  loop_.watch(listener_, EPOLLIN, [this](std::uint32_t) { accept_one(); });
+  return {};
+}
+
+void ApiServer::accept_one() {
+  const int descriptor = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (descriptor < 0) return;
+  if (connections_.size() >= kMostConnections || !peer_is_allowed(descriptor, group_)) {
+    const std::string text =
+        refusal("permission denied: be root or in the group that [control] group names") + "\n";
+    send(descriptor, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(descriptor);
+    return;
+  }
+  connections_[descriptor] = std::make_unique<Connection>(Connection{descriptor, {}, {}, 0});
+  loop_.watch(descriptor, EPOLLIN,
+              [this, descriptor](std::uint32_t events) { on_event(descriptor, events); });
+}
+
+void ApiServer::drop(int descriptor) {
+  loop_.unwatch(descriptor);
+  close(descriptor);
+  connections_.erase(descriptor);
+}
+
+void ApiServer::on_event(int descriptor, std::uint32_t events) {
+  Connection& connection = *connections_.at(descriptor);
+  if ((events & EPOLLOUT) != 0) {
+    send_answers(connection);
+  } else {
+    read_requests(connection);
+  }
+}
+
+void ApiServer::read_requests(Connection& connection) {
+  std::array<char, 16384> buffer;
+  const ssize_t count = recv(connection.descriptor, buffer.data(), buffer.size(), 0);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count <= 0) return drop(connection.descriptor);
+  connection.received.append(buffer.data(), static_cast<std::size_t>(count));
+  std::size_t begin = 0;
+  for (std::size_t end = 0; (end = connection.received.find('\n', begin)) != std::string::npos;
+       begin = end + 1) {
+    if (connection.to_send.size() > kMostUnsentBytes) return drop(connection.descriptor);
+    connection.to_send += answer(std::string_view(connection.received).substr(begin, end - begin));
+    connection.to_send += '\n';
+  }
+  connection.received.erase(0, begin);
+  if (connection.received.size() > kLongestApiRequestBytes) return drop(connection.descriptor);
+  send_answers(connection);
+}
+
+void ApiServer::send_answers(Connection& connection) {
+  while (connection.sent < connection.to_send.size()) {
+    const ssize_t count = send(connection.descriptor, connection.to_send.data() + connection.sent,
+                               connection.to_send.size() - connection.sent, MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) return loop_.set_events(connection.descriptor, EPOLLOUT);
+    if (count < 0) return drop(connection.descriptor);
+    connection.sent += static_cast<std::size_t>(count);
+  }
+  connection.to_send.clear();
+  connection.sent = 0;
+  loop_.set_events(connection.descriptor, EPOLLIN);
+}
+
+std::string ApiServer::answer(std::string_view line) const {
+  const Json request = Json::parse(line, nullptr, false);
+  if (!request.is_object()) return refusal("a request is one JSON object on one line");
+  const auto version = request.find("version");
+  if (version == request.end() || *version != kApiVersion) {
+    return refusal(fmt::format("version {}: this culvert-control speaks {}",
+                               version == request.end() ? "missing" : version->dump(),
+                               kApiVersion));
+  }
+  const auto name = request.find("view");
+  if (name == request.end() || !name->is_string()) return refusal("\"view\" is missing");
+  const auto view = views_.find(name->get<std::string>());
+  if (view == views_.end()) {
+    std::vector<std::string> names;
+    for (const auto& [known, unused] : views_) names.push_back(known);
+    return refusal(fmt::format("view {}: there are {}", name->dump(), fmt::join(names, ", ")));
+  }
+  Result<Json> data = view->second(request);
+  if (!data) return refusal(data.error().message);
+  return Json{{"version", kApiVersion}, {"ok", true}, {"data", std::move(*data)}}.dump(
+      -1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace culvert

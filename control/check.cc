@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/check.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "control/api/client.h"
+#include "control/api/sa_views.h"
+#include "control/config_difference.h"
+#include "control/sa_manager.h"
+#include "control/xfrm/batch.h"
+
+namespace culvert {
+namespace {
+
+// Regions that nobody else sees.
+class PrivateRegions {
+ public:
+  explicit PrivateRegions(const Config& config) {
+    error_ = create_regions(region_sizes(config), start_config(config, "check"), descriptors_);
+    if (error_.empty()) error_ = regions_.attach(descriptors_, Side::control);
+  }
+  PrivateRegions(const PrivateRegions&) = delete;
+  PrivateRegions& operator=(const PrivateRegions&) = delete;
+  ~PrivateRegions() {
+    for (const int descriptor : descriptors_) {
+      if (descriptor >= 0) close(descriptor);
+    }
+  }
+
+  [[nodiscard]] const std::string& error() const { return error_; }
+  [[nodiscard]] Regions& regions() { return regions_; }
+
+ private:
+  Descriptors descriptors_{};
+  Regions regions_;
+  std::string error_;
+};
+
+std::string sa_line(const Json& sa) {
+  return fmt::format("SA {} to {}: {} from {}, {} {}{}, reqid {}", sa.value("spi", ""),
+                     sa.value("dst", ""), sa.value("direction", ""), sa.value("src", ""),
+                     sa.value("mode", ""), sa.value("algorithm", ""),
+                     sa.value("esn", false) ? " ESN" : "", sa.value("reqid", 0u));
+}
+
+std::string policy_line(const Json& policy) {
+  const Json selector = policy.value("selector", Json::object());
+  return fmt::format("policy {} from {} to {} {}: {}, priority {}", policy.value("direction", ""),
+                     selector.value("src", ""), selector.value("dst", ""),
+                     selector.value("protocol", ""), policy.value("action", ""),
+                     policy.value("priority", 0u));
+}
+
+// What the batch files make, in the words of sa_line and policy_line.
+Result<std::vector<std::string>> batch_lines(const Config& config) {
+  if (config.batch_files.empty()) return std::vector<std::string>{};
+  PrivateRegions memory(config);
+  if (!memory.error().empty()) return Error{ENOMEM, memory.error()};
+  DryRunChannel channel;
+  SaManagerOptions options;
+  options.window_floor = config.replay_window;
+  options.floor_storage = FloorStorage::in_memory;
+  options.is_our_address = [&config](Family family, const IpAddress& address) {
+    return is_configured_address(config, family, address);
+  };
+  SaManager manager(memory.regions(), channel, std::move(options));
+  if (const auto loaded = xfrm::load_batches(manager, config.batch_files); !loaded) {
+    return loaded.error();
+  }
+  std::vector<std::string> lines;
+  for (auto sa = manager.next_sa(SaIndex{0}); sa;
+       sa = manager.next_sa(SaIndex{sa->index.raw() + 1})) {
+    lines.push_back(sa_line(sa_entry(manager, *sa)));
+  }
+  for (auto policy = manager.next_policy(0); policy;
+       policy = manager.next_policy(policy->slot + 1)) {
+    lines.push_back(policy_line(policy_entry(manager, *policy)));
+  }
+  return lines;
+}
+
+// The running instance's lines; SAs and policies among them that the batch files do not make stay
+// out: key exchange made them, and no configuration takes them away.
+Result<std::vector<std::string>> running_lines(ApiClient& client,
+                                               const std::vector<std::string>& wanted) {
+  const auto running = client.ask("running");
+  if (!running) return running.error();
+  auto lines = running->value("lines", std::vector<std::string>{});
+  const auto sas = client.ask_all("sa", "sas");
+  if (!sas) return sas.error();
+  const auto policies = client.ask_all("policy", "policies");
+  if (!policies) return policies.error();
+  const auto add = [&](std::string line) {
+    if (std::find(wanted.begin(), wanted.end(), line) != wanted.end()) {
+      lines.push_back(std::move(line));
+    }
+  };
+  for (const Json& sa : (*sas)["sas"]) add(sa_line(sa));
+  for (const Json& policy : (*policies)["policies"]) add(policy_line(policy));
+  return lines;
+}
+
+}  // namespace
+
+Result<CheckReport> check_configuration(const Config& config, const std::string& instance) {
+  const auto batch = batch_lines(config);
+  if (!batch) return batch.error();
+  std::vector<std::string> wanted = config_lines(config);
+  wanted.insert(wanted.end(), batch->begin(), batch->end());
+
+  CheckReport report;
+  auto client = ApiClient::connect(instance);
+  report.is_running = client.has_value();
+  std::vector<std::string> running;
+  if (client) {
+    auto lines = running_lines(*client, *batch);
+    if (!lines) return lines.error();
+    running = std::move(*lines);
+  } else if (client.error().code != ECONNREFUSED) {
+    return client.error();
+  }
+  report.changes = changed_lines(running, wanted);
+  return report;
+}
+
+int print_check(const std::string& program, const std::string& file, const std::string& instance) {
+  const auto complain = [&program](const std::string& message) {
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), message.c_str());
+  };
+  const auto loaded = load_config(file, this_machine());
+  for (const ConfigError& error : loaded.errors) complain(error.text());
+  if (!loaded.config) return 1;
+  const auto report = check_configuration(*loaded.config, instance);
+  if (!report) {
+    complain(report.error().message);
+    return 1;
+  }
+  std::printf("%s: no faults\n", file.c_str());
+  if (!report->is_running) {
+    std::printf("instance %s is not running; it would start with\n", instance.c_str());
+  } else if (report->changes.empty()) {
+    std::printf("instance %s runs with exactly this\n", instance.c_str());
+  } else {
+    std::printf("instance %s would change at its next start\n", instance.c_str());
+  }
+  for (const std::string& line : report->changes) std::printf("  %s\n", line.c_str());
+  return 0;
+}
+
+}  // namespace culvert

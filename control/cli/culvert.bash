@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# bash completion for culvert
+
+_culvert_ports() {
+  local file=$1
+  [[ -r $file ]] || return
+  awk -F'"' '/^\[\[/ { port = /^\[\[port\]\]/ } port && /^[ \t]*name[ \t]*=/ { print $2 }' "$file"
+}
+
+_culvert() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local commands="up down hold check exec ip replay show --help --version"
+  local views="sa policy ports routes drops balance workers version"
+  local command="" view="" config="" word i
+  COMPREPLY=()
+
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    case $word in
+      -c | --config) config=${COMP_WORDS[i + 1]} ;;
+    esac
+    if [[ -z $command && " $commands " == *" $word "* && $word != -* ]]; then
+      command=$word
+      # What follows the options of these is another program's command line.
+    elif [[ $command == show && -z $view && " $views " == *" $word "* ]]; then
+      view=$word
+    elif [[ $command == exec && $word == -- ]]; then
+      COMPREPLY=($(compgen -c -- "$current"))
+      return
+    fi
+  done
+
+  case $previous in
+    --instance)
+      COMPREPLY=($(compgen -W "$(ls "${CULVERT_RUNTIME_DIR:-/run/culvert}" 2>/dev/null)" -- "$current"))
+      return
+      ;;
+    -c | --config | --xfrm | --punt)
+      compopt -o filenames
+      COMPREPLY=($(compgen -f -- "$current"))
+      return
+      ;;
+    --in | --out)
+      compopt -o nospace
+      COMPREPLY=($(compgen -S = -W "$(_culvert_ports "$config")" -- "$current"))
+      return
+      ;;
+    =)
+      compopt -o filenames
+      COMPREPLY=($(compgen -f -- "$current"))
+      return
+      ;;
+    --burst | --seed | --spi)
+      return
+      ;;
+  esac
+
+  local options="--help"
+  case $command in
+    "") options=$commands ;;
+    up) options="--config --instance --detach --foreground --help" ;;
+    hold | check) options="--config --instance --help" ;;
+    down) options="--instance --help" ;;
+    exec) options="--instance --help --" ;;
+    ip) options="--instance --help xfrm" ;;
+    replay) options="--config --xfrm --in --out --punt --burst --seed --json --help" ;;
+    show)
+      case $view in
+        "") options="$views --help" ;;
+        sa) options="--spi --brief --json --instance --help" ;;
+        drops) options="--all --json --instance --help" ;;
+        *) options="--json --instance --help" ;;
+      esac
+      ;;
+  esac
+  COMPREPLY=($(compgen -W "$options" -- "$current"))
+}
+
+complete -F _culvert culvert

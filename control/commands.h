@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "control/result.h"
+
+namespace culvert {
+
+// Exit codes of `culvert`; --help says them too.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitNotRunning = 3;
+inline constexpr int kExitNotAllowed = 4;
+
+// What the command line asks for: the subcommand's callback puts it here, main runs it.
+using Action = std::function<int()>;
+
+// Each adds its subcommands to `app`.
+void add_show_commands(CLI::App& app, Action& action);  // show ...
+void add_run_commands(CLI::App& app, Action& action);   // up, down, hold, check, exec, ip, replay
+
+// Adds --instance NAME.
+void add_instance_option(CLI::App& command, std::string& instance);
+
+// Prints "culvert: what is wrong" unless it was printed already, and gives the exit code.
+int complain(const Error& error);
+
+}  // namespace culvert

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dataplane/shm/layout.h"
+
+// The configuration file (TOML). It is read and validated whole; who holds a `const Config` holds
+// one that is right.
+
+namespace culvert {
+
+// An address and the prefix it lies in, for example 192.0.2.1/24. Host bits are kept.
+struct AddressPrefix {
+  Family family = Family::none;
+  std::uint8_t prefix_bits = 0;
+  IpAddress address;
+  friend bool operator==(const AddressPrefix&, const AddressPrefix&) = default;
+};
+
+using MacAddress = std::array<std::uint8_t, 6>;
+
+// One [[port]]. Its place in Config::ports is its PortId.
+struct ConfigPort {
+  std::string name;                           // also the mirror's, at most 15 bytes
+  std::string device;                         // a Linux interface or a DPDK device string
+  PortKind kind = PortKind::linux_interface;  // follows from `device`
+  std::optional<MacAddress> mac;
+  std::vector<AddressPrefix> addresses;
+  std::uint16_t mtu = 1500;
+  std::uint16_t rx_queues = 0;  // 0: as many as there are workers and the device has
+  std::uint32_t ring_size = 0;  // descriptors, 0: the device's choice
+};
+
+struct ConfigRoute {
+  AddressPrefix prefix;  // host bits are zero
+  IpAddress via;         // all zero: the destinations are on the link
+  RouteKind kind = RouteKind::unicast;
+  std::uint16_t port = 0;  // index into Config::ports
+};
+
+struct ConfigNeighbor {
+  Family family = Family::none;
+  IpAddress address;
+  MacAddress mac{};
+  std::uint16_t port = 0;  // index into Config::ports
+};
+
+enum class LogLevel { debug, info, warn, error };
+
+struct Config {
+  std::filesystem::path file;  // absolute
+
+  // [dataplane]
+  std::vector<std::uint16_t> cores;  // CPU numbers, one worker each
+  std::uint32_t max_sas = 65536;
+  std::uint32_t max_policies = 65536;
+  PollMode poll = PollMode::adaptive;
+  bool huge_pages = true;   // where the system grants them
+  bool af_xdp = true;       // for Linux interfaces, before AF_PACKET
+  std::uint32_t mbufs = 0;  // 0: chosen from ports and queues
+
+  std::vector<ConfigPort> ports;
+  std::vector<ConfigRoute> routes;
+  std::vector<ConfigNeighbor> neighbors;
+
+  // [xfrm]
+  std::vector<std::filesystem::path> batch_files;  // absolute
+
+  // [esp]
+  std::uint32_t replay_window = kMinReplayWindow;  // floor for every inbound SA
+  std::uint64_t window_slots = 0;                  // for windows above 64, in 64-bit words
+
+  // [policy]
+  PolicyAction default_policy = PolicyAction::discard;
+
+  // [log]
+  LogLevel log_level = LogLevel::info;
+
+  // [control]
+  std::string group;                // whose members may use the sockets; empty: root only
+  std::filesystem::path state_dir;  // floors of manual keys; empty: /var/lib/culvert/INSTANCE
+};
+
+// One thing that is wrong in a configuration file.
+struct ConfigError {
+  std::string file;
+  std::uint32_t line = 0;    // from 1; 0: the file as a whole
+  std::uint32_t column = 0;  // from 1
+  std::string message;       // what is wrong, the value, what is allowed
+
+  // "gw.toml:7:8: mtu 12: must be 576 to 9600"
+  [[nodiscard]] std::string text() const;
+};
+
+// Facts of this machine that a configuration is checked against.
+struct Machine {
+  std::vector<std::uint16_t> cores;  // CPU numbers that this process may use
+  std::uint64_t memory_bytes = 0;
+};
+[[nodiscard]] Machine this_machine();
+// For configurations that are only replayed here: every CPU number is allowed.
+[[nodiscard]] Machine any_machine();
+
+// `config` is set exactly when `errors` is empty.
+struct ConfigResult {
+  std::optional<Config> config;
+  std::vector<ConfigError> errors;  // in the file's order
+};
+
+// Reads the file; a file that cannot be read is an error like any other.
+[[nodiscard]] ConfigResult load_config(const std::filesystem::path& file, const Machine& machine);
+// The same for text that is at hand; `file` is what messages call it and what paths are relative
+// to.
+[[nodiscard]] ConfigResult parse_config(std::string_view text, const std::filesystem::path& file,
+                                        const Machine& machine);
+
+[[nodiscard]] RegionSizes region_sizes(const Config& config);
+[[nodiscard]] StartConfig start_config(const Config& config, std::string_view instance_name);
+
+// The floor of /var/lib/culvert/INSTANCE where the file names no state_dir.
+[[nodiscard]] std::filesystem::path state_dir(const Config& config, std::string_view instance_name);
+
+}  // namespace culvert

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/config_ports.h"
+
+#include <fmt/format.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <utility>
+
+#include "control/address_text.h"
+
+namespace culvert {
+namespace {
+
+constexpr std::size_t kLongestName = IFNAMSIZ - 1;
+constexpr std::size_t kLongestDevice = sizeof(PortConfig::device) - 1;
+// RFC 791 3.2 wants 68. Above 9600 a frame and its ESP headers leave one segment.
+constexpr std::int64_t kLeastMtu = 68;
+constexpr std::int64_t kMostMtu = 9600;
+constexpr std::int64_t kMostQueues = kMaxWorkers;
+
+// What the kernel takes as the name of an interface, and nothing that a shell or a table trips
+// over.
+bool is_interface_name(std::string_view name) {
+  const auto is_plain = [](unsigned char letter) {
+    return std::isalnum(letter) != 0 || letter == '_' || letter == '-' || letter == '.' ||
+           letter == '@';
+  };
+  return !name.empty() && name.size() <= kLongestName && name != "." && name != ".." &&
+         std::all_of(name.begin(), name.end(), is_plain);
+}
+
+bool is_hex(std::string_view digits) {
+  return std::all_of(digits.begin(), digits.end(),
+                     [](unsigned char digit) { return std::isxdigit(digit) != 0; });
+}
+
+// "0000:3b:00.0" or "3b:00.0"
+bool is_pci_address(std::string_view text) {
+  if (text.size() > 7 && text[text.size() - 8] == ':') {
+    const std::string_view domain = text.substr(0, text.size() - 8);
+    if (domain.size() < 4 || domain.size() > 8 || !is_hex(domain)) return false;
+    text = text.substr(text.size() - 7);
+  }
+  return text.size() == 7 && is_hex(text.substr(0, 2)) && text[2] == ':' &&
+         is_hex(text.substr(3, 2)) && text[5] == '.' && text[6] >= '0' && text[6] <= '7';
+}
+
+bool is_host_address(const AddressPrefix& prefix) {
+  const std::uint8_t first = prefix.address.bytes[0];
+  return first != 0 && first != 127 && first < 224;
+}
+
+class PortReader {
+ public:
+  PortReader(ConfigErrors& errors, Config& config) : errors_(errors), config_(config) {}
+
+  void read_port(const toml::table& section);
+  void read_route(const toml::table& section);
+  void read_neighbor(const toml::table& section);
+
+ private:
+  void read_name(ConfigTable& table, ConfigPort& port);
+  void read_device(ConfigTable& table, ConfigPort& port);
+  void read_addresses(ConfigTable& table, ConfigPort& port);
+  [[nodiscard]] std::optional<MacAddress> mac_of(const ConfigText& text);
+  [[nodiscard]] std::optional<std::uint16_t> port_of(const ConfigText& text);
+  [[nodiscard]] std::optional<IpAddress> ipv4_of(std::string_view key, const ConfigText& text);
+  [[nodiscard]] bool is_ours(const IpAddress& address) const;
+
+  ConfigErrors& errors_;
+  Config& config_;
+  std::vector<std::string> port_names_;  // also of ports with faults, for better messages
+};
+
+void PortReader::read_name(ConfigTable& table, ConfigPort& port) {
+  const auto name = table.required_text("name");
+  if (!name) return;
+  port.name = name->value;
+  if (!is_interface_name(port.name)) {
+    errors_.add(*name->node, fmt::format("name \"{}\": must be 1 to {} letters, digits, '_', '-' "
+                                         "or '.', as its mirror in Linux has this name",
+                                         port.name, kLongestName));
+  } else if (std::find(port_names_.begin(), port_names_.end(), port.name) != port_names_.end()) {
+    errors_.add(*name->node, fmt::format("name \"{}\": another port has it", port.name));
+  }
+  port_names_.push_back(port.name);
+}
+
+void PortReader::read_device(ConfigTable& table, ConfigPort& port) {
+  const auto device = table.required_text("device");
+  if (!device) return;
+  port.device = device->value;
+  port.kind = is_dpdk_device(port.device) ? PortKind::dpdk_device : PortKind::linux_interface;
+  if (port.kind == PortKind::linux_interface && !is_interface_name(port.device)) {
+    errors_.add(*device->node,
+                fmt::format("device \"{}\": must be a Linux interface (1 to {} letters, digits, "
+                            "'_', '-' or '.') or a DPDK device such as \"0000:3b:00.0\" or "
+                            "\"net_memif0,role=client\"",
+                            port.device, kLongestName));
+  } else if (port.device.size() > kLongestDevice) {
+    errors_.add(*device->node, fmt::format("device: {} bytes long, at most {} are allowed",
+                                           port.device.size(), kLongestDevice));
+  }
+  for (const ConfigPort& other : config_.ports) {
+    if (other.device != port.device) continue;
+    errors_.add(*device->node,
+                fmt::format("device \"{}\": port \"{}\" has it already", port.device, other.name));
+  }
+}
+
+void PortReader::read_addresses(ConfigTable& table, ConfigPort& port) {
+  for (const ConfigText& text : table.texts("addresses")) {
+    const auto prefix = parse_prefix(text.value);
+    if (!prefix || prefix->family != Family::v4 || text.value.find('/') == std::string::npos) {
+      errors_.add(*text.node, fmt::format("addresses \"{}\": must be an IPv4 address with its "
+                                          "prefix length, such as \"192.0.2.1/24\"",
+                                          text.value));
+      continue;
+    }
+    const AddressPrefix address{prefix->family, prefix->prefix_bits, prefix->address};
+    if (!is_host_address(address)) {
+      errors_.add(*text.node,
+                  fmt::format("addresses \"{}\": must be a unicast address, not in 0.0.0.0/8, "
+                              "127.0.0.0/8 or above 223.255.255.255",
+                              text.value));
+    } else if (is_ours(address.address) ||
+               std::any_of(port.addresses.begin(), port.addresses.end(),
+                           [&](const auto& other) { return other.address == address.address; })) {
+      errors_.add(*text.node, fmt::format("addresses \"{}\": given twice", text.value));
+    } else {
+      port.addresses.push_back(address);
+    }
+  }
+}
+
+void PortReader::read_port(const toml::table& section) {
+  ConfigTable table(section, "[[port]]", errors_);
+  if (config_.ports.size() == kMaxPorts) {
+    errors_.add(section, fmt::format("[[port]]: more than {} ports", kMaxPorts));
+    return;
+  }
+  ConfigPort port;
+  read_name(table, port);
+  read_device(table, port);
+  if (const auto text = table.text("mac")) port.mac = mac_of(*text);
+  read_addresses(table, port);
+  if (const auto mtu = table.integer("mtu", {kLeastMtu, kMostMtu, "bytes of IP packet"})) {
+    port.mtu = static_cast<std::uint16_t>(*mtu);
+  }
+  if (const auto queues = table.integer("rx_queues", {1, kMostQueues, "receive queues"})) {
+    port.rx_queues = static_cast<std::uint16_t>(*queues);
+  }
+  if (const auto size = table.integer("ring_size", {64, 32768, "descriptors"})) {
+    port.ring_size = static_cast<std::uint32_t>(*size);
+  }
+  table.finish();
+  config_.ports.push_back(std::move(port));
+}
+
+std::optional<MacAddress> PortReader::mac_of(const ConfigText& text) {
+  const auto mac = parse_mac(text.value);
+  if (!mac) {
+    errors_.add(*text.node, fmt::format("mac \"{}\": must be six pairs of hexadecimal digits, such "
+                                        "as \"02:00:00:00:00:01\"",
+                                        text.value));
+    return std::nullopt;
+  }
+  if ((mac->front() & 1) != 0 || *mac == MacAddress{}) {
+    errors_.add(*text.node,
+                fmt::format("mac \"{}\": must be a unicast address (first byte even) and not zero",
+                            text.value));
+    return std::nullopt;
+  }
+  return mac;
+}
+
+std::optional<std::uint16_t> PortReader::port_of(const ConfigText& text) {
+  const auto found = std::find(port_names_.begin(), port_names_.end(), text.value);
+  if (found != port_names_.end()) {
+    return static_cast<std::uint16_t>(found - port_names_.begin());
+  }
+  errors_.add(
+      *text.node,
+      fmt::format("port \"{}\": no [[port]] has this name; there are {}", text.value,
+                  port_names_.empty() ? "none" : fmt::to_string(fmt::join(port_names_, ", "))));
+  return std::nullopt;
+}
+
+std::optional<IpAddress> PortReader::ipv4_of(std::string_view key, const ConfigText& text) {
+  const auto address = parse_address(text.value);
+  if (address && address->family == Family::v4 &&
+      is_host_address({Family::v4, 32, address->address})) {
+    return address->address;
+  }
+  errors_.add(*text.node, fmt::format("{} \"{}\": must be a unicast IPv4 address, such as "
+                                      "\"192.0.2.2\"",
+                                      key, text.value));
+  return std::nullopt;
+}
+
+bool PortReader::is_ours(const IpAddress& address) const {
+  for (const ConfigPort& port : config_.ports) {
+    for (const AddressPrefix& own : port.addresses) {
+      if (own.address == address) return true;
+    }
+  }
+  return false;
+}
+
+void PortReader::read_route(const toml::table& section) {
+  ConfigTable table(section, "[[route]]", errors_);
+  ConfigRoute route;
+  if (const auto text = table.required_text("prefix")) {
+    const auto prefix = parse_prefix(text->value);
+    if (!prefix || prefix->family != Family::v4) {
+      errors_.add(*text->node, fmt::format("prefix \"{}\": must be an IPv4 prefix, such as "
+                                           "\"10.2.0.0/16\"",
+                                           text->value));
+    } else {
+      const IpAddress network = network_of(prefix->address, prefix->prefix_bits);
+      route.prefix = {prefix->family, prefix->prefix_bits, network};
+      if (network != prefix->address) {
+        errors_.add(
+            *text->node,
+            fmt::format("prefix \"{}\": has bits set right of the prefix; did you mean "
+                        "\"{}\"?",
+                        text->value, prefix_text(prefix->family, network, prefix->prefix_bits)));
+      }
+      for (const ConfigRoute& other : config_.routes) {
+        if (other.prefix != route.prefix) continue;
+        errors_.add(*text->node, fmt::format("prefix \"{}\": given twice", text->value));
+      }
+    }
+  }
+  if (table.word("type", {"unicast", "blackhole"}) == "blackhole") {
+    route.kind = RouteKind::blackhole;
+  }
+  if (const auto text = table.text("via")) {
+    const auto via = ipv4_of("via", *text);
+    route.via = via.value_or(IpAddress{});
+    if (via && is_ours(*via)) {
+      errors_.add(*text->node,
+                  fmt::format("via \"{}\": is an address of this gateway", text->value));
+    }
+  }
+  const auto port =
+      route.kind == RouteKind::blackhole ? table.text("port") : table.required_text("port");
+  if (port) route.port = port_of(*port).value_or(0);
+  table.finish();
+  config_.routes.push_back(route);
+}
+
+void PortReader::read_neighbor(const toml::table& section) {
+  ConfigTable table(section, "[[neighbor]]", errors_);
+  ConfigNeighbor neighbor{.family = Family::v4, .address = {}, .mac = {}, .port = 0};
+  const auto address = table.required_text("address");
+  if (address) neighbor.address = ipv4_of("address", *address).value_or(IpAddress{});
+  if (const auto mac = table.required_text("mac")) {
+    neighbor.mac = mac_of(*mac).value_or(MacAddress{});
+  }
+  if (const auto port = table.required_text("port")) neighbor.port = port_of(*port).value_or(0);
+  table.finish();
+  for (const ConfigNeighbor& other : config_.neighbors) {
+    if (!address || other.address != neighbor.address || other.port != neighbor.port) continue;
+    errors_.add(*address->node, fmt::format("address \"{}\": given twice", address->value));
+  }
+  config_.neighbors.push_back(neighbor);
+}
+
+}  // namespace
+
+bool is_dpdk_device(std::string_view device) {
+  const std::string_view name = device.substr(0, device.find(','));
+  return is_pci_address(name) || device.find(',') != std::string_view::npos ||
+         device.find("net_") == 0 || device.find(":net_") != std::string_view::npos;
+}
+
+void read_ports(ConfigTable& file, ConfigErrors& errors, Config& config) {
+  PortReader reader(errors, config);
+  const auto ports = file.sections("port");
+  if (ports.empty()) errors.add(file.table(), "no [[port]]: at least one is needed");
+  for (const toml::table* section : ports) reader.read_port(*section);
+  for (const toml::table* section : file.sections("route")) reader.read_route(*section);
+  for (const toml::table* section : file.sections("neighbor")) reader.read_neighbor(*section);
+}
+
+}  // namespace culvert

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// culvert: the command that people and scripts use.
+#include <signal.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+
+#include "control/api/paths.h"
+#include "control/commands.h"
+#include "control/log.h"
+
+namespace culvert {
+
+void add_instance_option(CLI::App& command, std::string& instance) {
+  command.add_option("--instance", instance, "name of the instance")->capture_default_str();
+}
+
+int complain(const Error& error) {
+  if (!error.message.empty()) std::fprintf(stderr, "culvert: %s\n", error.message.c_str());
+  switch (error.code) {
+    case ECONNREFUSED:
+    case ESRCH:
+      return kExitNotRunning;
+    case EACCES:
+    case EPERM:
+      return kExitNotAllowed;
+    default:
+      return kExitFailed;
+  }
+}
+
+namespace {
+
+int run(int argc, char** argv) {
+  CLI::App app{"culvert: an IPsec gateway on DPDK"};
+  app.set_version_flag("--version", std::string("culvert ") + CULVERT_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the instance is not running, 4 not allowed.\n"
+      "CULVERT_RUNTIME_DIR: directory of the instances' sockets instead of /run/culvert.\n"
+      "Every command explains itself with --help.");
+  Action action;
+  add_run_commands(app, action);
+  add_show_commands(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fprintf(stderr, "culvert: %s; see culvert --help\n", error.what());
+    return kExitUsage;
+  }
+  return action();
+}
+
+}  // namespace
+}  // namespace culvert
+
+int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
+  culvert::set_up_log("culvert", culvert::LogLevel::warn);
+  try {
+    return culvert::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "culvert: %s\n", error.what());
+    return culvert::kExitFailed;
+  }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <set>
+
+#include "control/api/protocol.h"
+#include "control/config.h"
+#include "dataplane/shm/messages.h"
+
+namespace culvert {
+
+// The addresses, routes and neighbours that the dataplane was told, kept by listening to what it is
+// told: for `show routes`, and to know which addresses are ours.
+class ForwardingRecord {
+ public:
+  // Other requests than those about addresses, routes and neighbours are ignored.
+  void apply(const Request& request);
+
+  [[nodiscard]] bool is_our_address(Family family, const IpAddress& address) const;
+
+  // {"addresses":[...],"routes":[...],"neighbors":[...]}
+  [[nodiscard]] Json view(const Config& config) const;
+
+ private:
+  struct Place {
+    Family family = Family::none;
+    IpAddress address;
+    std::uint8_t prefix_bits = 0;
+    std::uint16_t port = 0;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
+  struct Route {
+    RouteKind kind = RouteKind::unicast;
+    std::uint16_t port = 0;
+    IpAddress via;
+  };
+
+  std::set<Place> addresses_;
+  std::map<Place, Route> routes_;  // their port is in the value
+  std::map<Place, MacAddress> neighbors_;
+};
+
+}  // namespace culvert

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/netlink/forwarding_requests.h"
+
+namespace culvert {
+
+Request address_request(RequestKind kind, const PortAddress& address) {
+  return Request{
+      .op = kind == RequestKind::set ? RequestOp::address_add : RequestOp::address_delete,
+      .family = Family::v4,
+      .prefix_bits = address.bits,
+      .port = address.port,
+      .address = address.address};
+}
+
+Request route_request(const RoutePrefix& prefix, const ForwardingRoute& route) {
+  return Request{.op = RequestOp::route_add,
+                 .family = Family::v4,
+                 .prefix_bits = prefix.bits,
+                 .port = route.port,
+                 .route_kind = route.kind,
+                 .address = prefix.network,
+                 .via = route.via};
+}
+
+Request route_delete_request(const RoutePrefix& prefix) {
+  return Request{.op = RequestOp::route_delete,
+                 .family = Family::v4,
+                 .prefix_bits = prefix.bits,
+                 .address = prefix.network};
+}
+
+Request neighbor_request(const PortNeighbor& neighbor, const HardwareAddress& mac) {
+  return Request{.op = RequestOp::neighbor_set,
+                 .family = Family::v4,
+                 .port = neighbor.port,
+                 .mac = mac,
+                 .address = neighbor.address};
+}
+
+Request neighbor_delete_request(const PortNeighbor& neighbor) {
+  return Request{.op = RequestOp::neighbor_delete,
+                 .family = Family::v4,
+                 .port = neighbor.port,
+                 .address = neighbor.address};
+}
+
+}  // namespace culvert

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <optional>
+
+#include "control/netlink/linux_state.h"
+#include "control/netlink/netlink_message.h"
+
+// What rtnetlink messages about IPv4 addresses, routes and neighbours say. Each parser returns
+// nothing for messages that are not ours to follow.
+
+namespace culvert {
+
+struct AddressMessage {
+  InterfaceIndex interface = 0;
+  IpAddress address;
+  std::uint8_t bits = 0;
+};
+// RTM_NEWADDR, RTM_DELADDR. `bits` is 32 where Linux adds no connected route for the prefix around
+// the address: point-to-point addresses and IFA_F_NOPREFIXROUTE.
+[[nodiscard]] std::optional<AddressMessage> parse_address_message(const nlmsghdr& message);
+
+struct RouteMessage {
+  LinuxRoute route;
+  RoutePlace place = RoutePlace::first;  // as an event says; in dumps routes come in order
+};
+// RTM_NEWROUTE, RTM_DELROUTE of the main table.
+// Limit: routes for one TOS are not followed.
+[[nodiscard]] std::optional<RouteMessage> parse_route_message(const nlmsghdr& message);
+
+struct NeighborMessage {
+  InterfaceIndex interface = 0;
+  IpAddress address;
+  std::optional<HardwareAddress> mac;  // empty: not known, or no longer
+};
+// RTM_NEWNEIGH, RTM_DELNEIGH.
+[[nodiscard]] std::optional<NeighborMessage> parse_neighbor_message(const nlmsghdr& message);
+
+}  // namespace culvert

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <unordered_map>
+
+#include "control/slot_note.h"
+
+namespace culvert {
+
+// One nonce space per key: which counter-mode keys (with their salt) are in use, and up to which
+// sequence number those that went were used. Knows keys by a keyed hash only. Two SAs under one
+// such key, in either direction, would seal different packets with one nonce, which gives both
+// packets and the authentication key away (RFC 4106 2).
+class NonceRegistry {
+ public:
+  // Limit: this many keys of deleted SAs are remembered, the oldest are forgotten first.
+  static constexpr std::size_t kMaxTombstones = 1u << 18;
+
+  // `secret` keys the hash. The same secret gives the same hashes after a restart.
+  explicit NonceRegistry(std::uint64_t secret) : secret_(secret) {}
+
+  [[nodiscard]] KeyHash hash(std::span<const std::byte> key) const;
+
+  // The slot of the SA that uses this key.
+  [[nodiscard]] std::optional<std::uint32_t> user(const KeyHash& key) const;
+  // The key must have no user.
+  void claim(const KeyHash& key, std::uint32_t slot);
+  // Ends the use by `slot`, if it is the user; `sequence` is the last number that may have been
+  // used. Claims by other slots stay.
+  void release(const KeyHash& key, std::uint32_t slot, std::uint64_t sequence);
+  // The last number used under a key that is not in use now, 0 when it never was.
+  [[nodiscard]] std::uint64_t last_sequence(const KeyHash& key) const;
+  // After a restart: what a free slot's note says of the SA that was in it.
+  void remember(const KeyHash& key, std::uint64_t sequence);
+
+  [[nodiscard]] std::size_t tombstones() const { return tombstones_.size(); }
+
+ private:
+  struct HashOfHash {
+    std::size_t operator()(const KeyHash& key) const;
+  };
+
+  std::uint64_t secret_;
+  std::unordered_map<KeyHash, std::uint32_t, HashOfHash> users_;
+  std::unordered_map<KeyHash, std::uint64_t, HashOfHash> tombstones_;
+  std::deque<KeyHash> oldest_first_;
+};
+
+}  // namespace culvert

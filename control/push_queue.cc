@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/push_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace culvert {
+
+bool PushQueue::empty() const {
+  return !default_action_ && sa_changes_.empty() && policy_changes_.empty() && sa_removals_.empty();
+}
+
+void PushQueue::clear() {
+  default_action_.reset();
+  sa_changes_.clear();
+  policy_changes_.clear();
+  sa_removals_.clear();
+}
+
+PushQueue::Outcome PushQueue::hand_over(RequestChannel& channel) {
+  Outcome outcome;
+  const auto push = [&](const Request& request) {
+    const Result<std::uint64_t> sequence = channel.push(request);
+    if (!sequence) {
+      outcome.failure = sequence.error();
+      return false;
+    }
+    if (outcome.first_sequence == 0) outcome.first_sequence = *sequence;
+    outcome.last_sequence = *sequence;
+    return true;
+  };
+  const auto push_all = [&push](const std::vector<Request>& requests) {
+    return std::all_of(requests.begin(), requests.end(), push);
+  };
+  const bool is_default_sent = !default_action_ || push(Request{.op = RequestOp::policy_default,
+                                                                .action = *default_action_});
+  outcome.is_handed_over = is_default_sent && push_all(sa_changes_) && push_all(policy_changes_) &&
+                           push_all(sa_removals_);
+  clear();
+  channel.kick();
+  return outcome;
+}
+
+PushQueue::Outcome PushQueue::send(RequestChannel& channel) {
+  Outcome outcome = hand_over(channel);
+  if (outcome.first_sequence == 0) return outcome;
+  Result<std::vector<Refused>> answers = channel.finish(outcome.first_sequence);
+  if (answers) {
+    outcome.refused = *std::move(answers);
+  } else if (!outcome.failure) {
+    outcome.failure = answers.error();
+  }
+  return outcome;
+}
+
+}  // namespace culvert

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "control/key_floors.h"
+#include "control/nonce_registry.h"
+#include "control/policy.h"
+#include "control/policy_slots.h"
+#include "control/push_queue.h"
+#include "control/request_channel.h"
+#include "control/result.h"
+#include "control/sa.h"
+#include "control/sa_manager_options.h"
+#include "control/sa_plan.h"
+#include "control/sa_slots.h"
+#include "crypto/key.h"
+#include "dataplane/shm/regions.h"
+
+namespace culvert {
+
+// Told what became of SAs and policies, after it happened. Called on control's only thread, from
+// within the SaManager's member functions: it may read the manager, not change it.
+class SaListener {
+ public:
+  SaListener() = default;
+  SaListener(const SaListener&) = delete;
+  SaListener& operator=(const SaListener&) = delete;
+  virtual ~SaListener() = default;
+
+  virtual void on_sa_added(const Sa&) {}
+  virtual void on_sa_updated(const Sa&) {}
+  virtual void on_sa_deleted(const Sa&) {}
+  // A larval SA nobody completed: hard expiry (XFRM_MSG_EXPIRE, hard = 1).
+  virtual void on_sa_expired(const Sa&) {}
+  virtual void on_sas_flushed(std::uint8_t /*protocol*/) {}
+  virtual void on_policy_added(const Policy&) {}
+  virtual void on_policy_updated(const Policy&) {}
+  virtual void on_policy_deleted(const Policy&) {}
+  virtual void on_policies_flushed(std::uint8_t /*type*/) {}
+  virtual void on_default_policy_set() {}
+};
+
+// XFRM_MSG_NEWSADINFO and NEWSPDINFO.
+struct SadCounts {
+  std::uint32_t sas = 0;      // larval ones included
+  std::uint32_t buckets = 0;  // sadhcnt
+  std::uint32_t max_sas = 0;  // sadhmcnt
+};
+struct SpdCounts {
+  std::array<std::uint32_t, kPolicyDirections> policies{};  // by PolicyDirection
+  std::uint32_t max_policies = 0;
+};
+
+// XFRM_USERPOLICY_BLOCK and ACCEPT, by PolicyDirection.
+using DefaultVerdicts = std::array<PolicyVerdict, kPolicyDirections>;
+
+// Owns the SAD and the SPD as control sees them. They live in the requests and keys regions (specs,
+// notes, keys), so a restarted control finds them there; here are only the indices over them.
+// Errors carry the errno that net/xfrm would give, and a sentence. One thread.
+class SaManager {
+ public:
+  // Takes over what lies in the regions. Listeners hear nothing of it. Call `reconcile` next.
+  SaManager(Regions& regions, RequestChannel& channel, SaManagerOptions options);
+  SaManager(const SaManager&) = delete;
+  SaManager& operator=(const SaManager&) = delete;
+
+  void add_listener(SaListener* listener);
+  void remove_listener(SaListener* listener);
+
+  // --- SAD ---
+
+  // NEWSA. `key`: cipher key, salt, authentication key. EEXIST: identity taken, or key in use.
+  // EINVAL, ENOSYS (algorithm), EPROTONOSUPPORT, EOPNOTSUPP, ENOBUFS (table full), ETIMEDOUT.
+  [[nodiscard]] Result<Sa> add(const Sa& sa, const Key& key);
+  // UPDSA: completes a larval SA, or changes encapsulation, addresses behind it, lifetimes, ... of
+  // a live one as xfrm_state_update does. ESRCH: no such SA; else as `add`.
+  [[nodiscard]] Result<Sa> update(const Sa& sa, const Key& key);
+  // DELSA. ESRCH: no such SA. The key is wiped once the dataplane has acknowledged.
+  [[nodiscard]] Result<void> remove(const SaId& id);
+  // FLUSHSA; protocol 0 or 255 means all. Returns how many went.
+  [[nodiscard]] Result<std::size_t> flush_sas(std::uint8_t protocol);
+  // ALLOCSPI. EINVAL: min > max or reserved; ENOENT: none free; EEXIST is never returned.
+  [[nodiscard]] Result<Sa> allocate_spi(const SpiRequest& request);
+
+  [[nodiscard]] std::optional<Sa> find(const SaId& id) const;
+  [[nodiscard]] std::optional<Sa> sa_at(SaIndex index) const;
+  // The first SA at `from` or behind it, larval ones included; dumps go by index.
+  [[nodiscard]] std::optional<Sa> next_sa(SaIndex from) const;
+  // The raw key as given. The span lies in the keys region: copy it to where it is needed and wipe
+  // that. Empty for larval SAs.
+  [[nodiscard]] std::span<const std::byte> key_of(SaIndex index) const;
+  [[nodiscard]] SaFigures figures(SaIndex index) const;
+  // The replay window: bit i of word i / 32 says that number top - i was seen, top = figures().
+  // sequence. As many bits as the effective window has; empty for outbound SAs.
+  [[nodiscard]] std::vector<std::uint32_t> replay_bitmap(SaIndex index) const;
+  // What the dataplane uses it for; `none` for larval SAs.
+  [[nodiscard]] Direction direction_of(SaIndex index) const;
+  [[nodiscard]] SadCounts sad_counts() const;
+
+  // --- SPD ---
+
+  // NEWPOLICY. EEXIST: a policy with this selector, mark, if_id and direction exists.
+  [[nodiscard]] Result<Policy> add_policy(const Policy& policy);
+  // UPDPOLICY: replaces it in one step, or adds it.
+  [[nodiscard]] Result<Policy> update_policy(const Policy& policy);
+  // DELPOLICY. ENOENT: no such policy. Returns what was deleted.
+  [[nodiscard]] Result<Policy> remove_policy(const PolicyId& id);
+  [[nodiscard]] Result<Policy> remove_policy(PolicyDirection direction, std::uint32_t index);
+  [[nodiscard]] Result<std::size_t> flush_policies(std::uint8_t type);
+
+  [[nodiscard]] std::optional<Policy> find_policy(const PolicyId& id) const;
+  [[nodiscard]] std::optional<Policy> find_policy(PolicyDirection direction,
+                                                  std::uint32_t index) const;
+  // The first policy at slot `from` or behind it.
+  [[nodiscard]] std::optional<Policy> next_policy(std::uint32_t from) const;
+  [[nodiscard]] PolicyFigures policy_figures(std::uint32_t slot) const;
+  // The SAs an outbound policy leads to, newest first.
+  [[nodiscard]] std::vector<SaIndex> sas_of_policy(std::uint32_t slot) const;
+  [[nodiscard]] SpdCounts spd_counts() const;
+
+  // GETDEFAULT, SETDEFAULT. Limit: the dataplane has one default; it discards if any direction
+  // does.
+  [[nodiscard]] const DefaultVerdicts& default_verdicts() const { return default_verdicts_; }
+  [[nodiscard]] Result<void> set_default_verdicts(const DefaultVerdicts& verdicts);
+
+  // --- transactions ---
+
+  // Between begin and commit every change is carried out, and kept undoable. In a transaction an SA
+  // or policy that is there already exactly as given (key too) is taken as done: a batch file may
+  // be loaded again.
+  void begin();
+  // When the dataplane refused something of it, all of it is undone and the first refusal returned.
+  [[nodiscard]] Result<void> commit();
+  void rollback();
+
+  // --- with the dataplane ---
+
+  // After control started: pushes what the dataplane lacks and leaves alone what is right.
+  [[nodiscard]] Result<void> reconcile();
+  // After the dataplane started anew: pushes default policy, SAs, policies. The caller pushes
+  // addresses, routes and neighbours, and `commit` last.
+  [[nodiscard]] Result<void> push_everything();
+  // Expires larval SAs, ends the rest of freed SPIs and slots, raises floors. Every 100 ms to 1 s.
+  void poll();
+
+ private:
+  enum class Scope : std::uint8_t { none, single, batch };
+  enum class Exclusive : std::uint8_t { no, yes };
+
+  // What a transaction did so far, and how to take it back.
+  struct Transaction {
+    PushQueue queue;
+    std::map<std::uint32_t, bool> policies;  // to resolve again; true: to push in any case
+    std::vector<std::function<void()>> undo;
+    std::vector<std::function<void(SaListener&)>> events;
+    std::vector<std::uint32_t> added_sas;
+    std::vector<std::uint32_t> completed_sas;  // larval before
+    std::vector<std::uint32_t> changed_sas;
+    std::vector<std::uint32_t> removed_sas;
+    std::vector<std::uint32_t> added_policies;
+    std::vector<std::uint32_t> pushed_policies;
+    std::vector<std::uint32_t> removed_policies;
+    // Keys of undone completions: the numbers used under them count once the SA is gone.
+    std::vector<std::pair<std::uint32_t, KeyHash>> forgotten_keys;
+    bool has_floors = false;  // reserved numbers that must be on disk first
+    bool was_sent = false;    // the dataplane heard of some of it
+    // Answered means all of it is; empty: some could not even be handed over.
+    std::optional<std::uint64_t> last_sequence = 0;
+    bool is_unanswered = false;  // and may yet carry it out
+  };
+
+  enum class SlotKind : std::uint8_t { sa, policy };
+  // A slot that is free as soon as the dataplane has let go of it.
+  struct Retired {
+    SlotKind kind = SlotKind::sa;
+    std::uint32_t slot = 0;
+    // Of a request at or after the removal; 0: the dataplane never heard of the slot. Empty: the
+    // removal is still to be sent.
+    std::optional<std::uint64_t> sequence;
+  };
+
+  // Runs one operation as a transaction of its own, unless a batch is open.
+  template <typename ResultType, typename Operation>
+  [[nodiscard]] ResultType atomically(Operation operation);
+
+  // SAD
+  [[nodiscard]] Result<Sa> add_within(const Sa& asked, const Key& key);
+  [[nodiscard]] Result<Sa> complete_within(std::uint32_t slot, const Sa& sa, const SaPlan& plan,
+                                           const Key& key);
+  [[nodiscard]] Result<Sa> change_within(std::uint32_t slot, const Sa& sa);
+  void remove_within(std::uint32_t slot);
+  [[nodiscard]] Result<void> claim_key(const KeyHash& key_hash);
+  [[nodiscard]] Result<std::uint64_t> first_sequence(const Sa& sa, const SaPlan& plan,
+                                                     const Key& key, const KeyHash& key_hash);
+  void fill(std::uint32_t slot, const Sa& sa, const SaPlan& plan, std::uint64_t sequence,
+            const Key& key);
+  void undo_completion(std::uint32_t slot, const SaSpec& old_spec, const SaRecord& old_record);
+  void undo_removal(std::uint32_t slot);
+  [[nodiscard]] bool is_same(std::uint32_t slot, const Sa& sa, const Key& key) const;
+  [[nodiscard]] std::uint32_t choose_spi(const SpiRequest& request);
+  void mark_policies_wanting(std::uint32_t sa_slot);
+  void note_installed(std::uint32_t slot);
+  // The last sequence number that may have been used by the SA in this slot.
+  [[nodiscard]] std::uint64_t last_sequence(std::uint32_t slot) const;
+
+  // SPD
+  [[nodiscard]] Result<Policy> put_policy_within(const Policy& asked, Exclusive exclusive);
+  void replace_within(std::uint32_t slot, const Policy& policy);
+  void remove_policy_within(std::uint32_t slot);
+  [[nodiscard]] Result<Policy> remove_policy_at(std::uint32_t slot);
+  [[nodiscard]] PolicyAction default_action() const;
+
+  // Transactions
+  [[nodiscard]] Result<void> flush();
+  void note_sent(const PushQueue::Outcome& outcome);
+  void resolve_policies();
+  void release_keys_of_removed();
+  void settle(SlotState state);
+  void undo_all();
+  void retire(SlotKind kind, std::uint32_t slot, std::optional<std::uint64_t> sequence);
+  void collect_retired();
+  void free_sa_slot(std::uint32_t slot);
+  void send_removals_again();
+
+  // With the dataplane, and time
+  void load_sas();
+  void load_policies();
+  void load_key(std::uint32_t slot);
+  [[nodiscard]] Result<void> send_state(PushQueue& queue);
+  void expire_larvals();
+  void raise_floors();
+  [[nodiscard]] std::chrono::nanoseconds now() const;
+  [[nodiscard]] std::uint64_t now_seconds() const;
+
+  Regions& regions_;
+  RequestChannel& channel_;
+  SaManagerOptions options_;
+  SaSlots sas_;
+  PolicySlots policies_;
+  NonceRegistry nonces_;
+  KeyFloors floors_;
+  // Outbound SAs under manual counter-mode keys, and what the floors call their keys.
+  std::unordered_map<std::uint32_t, KeyHash> manual_;
+  DefaultVerdicts default_verdicts_;
+  std::vector<SaListener*> listeners_;
+  Scope scope_ = Scope::none;
+  Transaction transaction_;
+  std::vector<Retired> retired_;
+  // SPI values that ALLOCSPI must not issue again yet, and until when, oldest first.
+  std::unordered_map<std::uint32_t, std::chrono::nanoseconds> resting_spis_;
+  std::deque<std::uint32_t> resting_order_;
+};
+
+template <typename ResultType, typename Operation>
+ResultType SaManager::atomically(Operation operation) {
+  if (scope_ == Scope::batch) return operation();
+  scope_ = Scope::single;
+  ResultType result = operation();
+  if (!result) {
+    rollback();
+    return result;
+  }
+  if (const Result<void> done = commit(); !done) return done.error();
+  return result;
+}
+
+}  // namespace culvert

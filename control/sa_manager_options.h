@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "control/policy.h"
+#include "dataplane/shm/messages.h"
+
+namespace culvert {
+
+// Where the floors of manual counter-mode keys are kept.
+enum class FloorStorage : std::uint8_t {
+  file,       // floor_file; survives restarts, which is the point
+  in_memory,  // `culvert replay` and `--check`: a private gateway that nobody else hears
+};
+
+struct SaManagerOptions {
+  std::uint32_t window_floor = kMinReplayWindow;  // [esp] replay_window
+  std::chrono::seconds acquire_expires{30};       // net.core.xfrm_acq_expires
+  FloorStorage floor_storage = FloorStorage::file;
+  std::string floor_file;                                // for example /var/lib/culvert/NAME/floors
+  PolicyVerdict default_verdict = PolicyVerdict::block;  // [policy] default
+  // Is this address one of ours (a port's)? For SAs whose direction was not given.
+  std::function<bool(Family, const IpAddress&)> is_our_address;
+  // For tests; the system's real-time clock when empty.
+  std::function<std::chrono::nanoseconds()> now;
+};
+
+}  // namespace culvert

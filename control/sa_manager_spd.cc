@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The SPD side of the SA manager: NEWPOLICY, UPDPOLICY, DELPOLICY, FLUSHPOLICY, SETDEFAULT.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "control/address_text.h"
+#include "control/sa_manager.h"
+
+namespace culvert {
+namespace {
+
+std::string text_of(const Selector& selector) {
+  return fmt::format("policy {} to {}",
+                     prefix_text(selector.family, selector.src, selector.src_prefix_bits),
+                     prefix_text(selector.family, selector.dst, selector.dst_prefix_bits));
+}
+
+// As net/xfrm completes what is left open: a template without a family has the policy's.
+Policy completed(Policy policy) {
+  policy.family = policy.selector.family;
+  for (Template& wanted : policy.templates) {
+    if (wanted.family == Family::none) wanted.family = policy.family;
+  }
+  return policy;
+}
+
+// Equal in all that can be given.
+bool is_same_policy(const Policy& had, Policy wanted) {
+  if (wanted.index == 0) wanted.index = had.index;
+  wanted.add_time_seconds = had.add_time_seconds;
+  wanted.slot = had.slot;
+  return wanted == had;
+}
+
+}  // namespace
+
+Result<Policy> SaManager::add_policy(const Policy& policy) {
+  return atomically<Result<Policy>>([&] { return put_policy_within(policy, Exclusive::yes); });
+}
+
+Result<Policy> SaManager::update_policy(const Policy& policy) {
+  return atomically<Result<Policy>>([&] { return put_policy_within(policy, Exclusive::no); });
+}
+
+Result<Policy> SaManager::put_policy_within(const Policy& asked, Exclusive exclusive) {
+  Policy policy = completed(asked);
+  if (const Result<void> checked = check_policy(policy); !checked) return checked.error();
+  if (const std::uint32_t existing = policies_.find(id_of(policy)); existing != kNoSlot) {
+    if (scope_ == Scope::batch && is_same_policy(policies_.policy(existing), policy)) {
+      return policies_.policy(existing);
+    }
+    if (exclusive == Exclusive::yes) {
+      return Error{EEXIST, text_of(policy.selector) +
+                               ": a policy with this selector, direction, "
+                               "mark and if_id exists"};
+    }
+    replace_within(existing, policy);
+    return policies_.policy(existing);
+  }
+  const std::uint32_t slot = policies_.take();
+  if (slot == kNoSlot) {
+    return Error{ENOBUFS, fmt::format("all {} policies are in use: raise [dataplane] max_policies",
+                                      policies_.capacity())};
+  }
+  policy.index = policies_.new_index(policy.direction, policy.index);
+  PolicyRecord record = policies_.record(slot);
+  describe(policy, record);
+  record.add_time_seconds = now_seconds();
+  PolicySpec& spec = policies_.spec(slot);
+  describe(policy, spec);
+  // Among equal priorities the older policy is tried first (xfrm_policy_insert_list).
+  spec.order = policies_.next_order();
+  policies_.set_record(slot, record);
+  policies_.list(slot);
+  transaction_.policies[slot] = true;
+  transaction_.added_policies.push_back(slot);
+  transaction_.undo.emplace_back([this, slot] {
+    policies_.delist(slot);
+    transaction_.queue.remove_policy(slot, policies_.spec(slot).generation);
+  });
+  const Policy result = policies_.policy(slot);
+  transaction_.events.emplace_back([result](SaListener& to) { to.on_policy_added(result); });
+  return result;
+}
+
+// The new policy has the old one's index, and its place if the priority is the same; the dataplane
+// changes from one to the other in one step.
+void SaManager::replace_within(std::uint32_t slot, const Policy& asked) {
+  const PolicySpec old_spec = policies_.spec(slot);
+  const PolicyRecord old_record = policies_.record(slot);
+  Policy policy = asked;
+  policy.index = old_record.index;
+  policies_.delist(slot);
+  PolicyRecord record = old_record;
+  describe(policy, record);
+  record.add_time_seconds = now_seconds();
+  record.needs_update = 1;
+  PolicySpec spec = old_spec;
+  describe(policy, spec);
+  if (policy.priority != old_spec.priority) spec.order = policies_.next_order();
+  policies_.set_record(slot, record);
+  policies_.spec(slot) = spec;
+  policies_.list(slot);
+  transaction_.policies[slot] = true;
+  transaction_.undo.emplace_back([this, slot, old_spec, old_record] {
+    policies_.delist(slot);
+    policies_.spec(slot) = old_spec;
+    policies_.set_record(slot, old_record);
+    policies_.list(slot);
+    transaction_.policies[slot] = true;
+  });
+  const Policy result = policies_.policy(slot);
+  transaction_.events.emplace_back([result](SaListener& to) { to.on_policy_updated(result); });
+}
+
+Result<Policy> SaManager::remove_policy(const PolicyId& id) {
+  return remove_policy_at(policies_.find(id));
+}
+
+Result<Policy> SaManager::remove_policy(PolicyDirection direction, std::uint32_t index) {
+  return remove_policy_at(policies_.find(direction, index));
+}
+
+Result<Policy> SaManager::remove_policy_at(std::uint32_t slot) {
+  if (slot == kNoSlot) return Error{ENOENT, "no policy with this selector or index"};
+  return atomically<Result<Policy>>([&]() -> Result<Policy> {
+    const Policy policy = policies_.policy(slot);
+    remove_policy_within(slot);
+    transaction_.events.emplace_back([policy](SaListener& to) { to.on_policy_deleted(policy); });
+    return policy;
+  });
+}
+
+void SaManager::remove_policy_within(std::uint32_t slot) {
+  policies_.delist(slot);
+  transaction_.queue.remove_policy(slot, policies_.spec(slot).generation);
+  transaction_.removed_policies.push_back(slot);
+  transaction_.undo.emplace_back([this, slot] {
+    policies_.list(slot);
+    transaction_.policies[slot] = true;
+  });
+}
+
+Result<std::size_t> SaManager::flush_policies(std::uint8_t type) {
+  if (type != kPolicyTypeMain) return std::size_t{0};
+  return atomically<Result<std::size_t>>([&]() -> Result<std::size_t> {
+    std::size_t count = 0;
+    for (std::uint32_t slot = policies_.next_listed(0); slot != kNoSlot;
+         slot = policies_.next_listed(slot + 1)) {
+      remove_policy_within(slot);
+      ++count;
+    }
+    if (count > 0) {
+      transaction_.events.emplace_back([type](SaListener& to) { to.on_policies_flushed(type); });
+    }
+    return count;
+  });
+}
+
+Result<void> SaManager::set_default_verdicts(const DefaultVerdicts& verdicts) {
+  return atomically<Result<void>>([&]() -> Result<void> {
+    const DefaultVerdicts old = default_verdicts_;
+    default_verdicts_ = verdicts;
+    transaction_.queue.set_default(default_action());
+    transaction_.undo.emplace_back([this, old] {
+      default_verdicts_ = old;
+      transaction_.queue.set_default(default_action());
+    });
+    transaction_.events.emplace_back([](SaListener& to) { to.on_default_policy_set(); });
+    return {};
+  });
+}
+
+PolicyAction SaManager::default_action() const {
+  const bool blocks =
+      std::any_of(default_verdicts_.begin(), default_verdicts_.end(),
+                  [](PolicyVerdict verdict) { return verdict == PolicyVerdict::block; });
+  return blocks ? PolicyAction::discard : PolicyAction::bypass;
+}
+
+}  // namespace culvert

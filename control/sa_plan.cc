@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/sa_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <string>
+
+#include "control/address_text.h"
+#include "dataplane/net/types.h"
+
+namespace culvert {
+namespace {
+
+constexpr std::uint8_t kProtocolAh = 51;
+constexpr std::uint8_t kProtocolComp = 108;
+constexpr std::uint32_t kMaxBitmapWords = kMaxReplayWindow / 32;
+
+// The first Error of a row of checks, or none.
+using Complaint = std::optional<Error>;
+
+Complaint check_family(Family family, std::string_view what) {
+  if (family == Family::v4) return std::nullopt;
+  if (family == Family::v6) {
+    return Error{EAFNOSUPPORT, fmt::format("{}: IPv6 is not carried yet, only IPv4", what)};
+  }
+  return Error{EINVAL, fmt::format("{}: family missing, must be IPv4", what)};
+}
+
+Complaint check_selector(const Selector& selector) {
+  if (selector.family == Family::none) return std::nullopt;
+  if (Complaint bad = check_family(selector.family, "selector")) return bad;
+  if (selector.src_prefix_bits > 32 || selector.dst_prefix_bits > 32) {
+    return Error{EINVAL, fmt::format("selector: prefix lengths {} and {}, at most 32 for IPv4",
+                                     selector.src_prefix_bits, selector.dst_prefix_bits)};
+  }
+  return std::nullopt;
+}
+
+Complaint check_protocol(std::uint8_t protocol) {
+  if (protocol == kProtocolEsp) return std::nullopt;
+  if (protocol == kProtocolAh || protocol == kProtocolComp) {
+    return Error{EPROTONOSUPPORT, fmt::format("protocol {} ({}): only ESP (50) is carried",
+                                              protocol, protocol == kProtocolAh ? "AH" : "IPComp")};
+  }
+  return Error{EINVAL, fmt::format("protocol {}: must be ESP (50)", protocol)};
+}
+
+Complaint check_mode(XfrmMode mode) {
+  switch (mode) {
+    case XfrmMode::tunnel:
+      return std::nullopt;
+    case XfrmMode::transport:
+      return Error{EPROTONOSUPPORT, "mode transport: not carried yet, only tunnel"};
+    case XfrmMode::beet:
+      return Error{EPROTONOSUPPORT, "mode beet: not carried, only tunnel"};
+    case XfrmMode::route_optimization:
+      return Error{EPROTONOSUPPORT, "mode ro: not carried, only tunnel"};
+    case XfrmMode::in_trigger:
+      break;
+  }
+  return Error{EINVAL,
+               fmt::format("mode {}: not known, must be tunnel (1)", static_cast<unsigned>(mode))};
+}
+
+Complaint check_identity(const Sa& sa) {
+  if (sa.id.spi.raw() < kFirstUsableSpi) {
+    return Error{EINVAL, fmt::format("spi {:#x}: reserved, must be at least 256", sa.id.spi.raw())};
+  }
+  if (sa.id.dst == IpAddress{}) return Error{EINVAL, "dst 0.0.0.0: an SA needs a destination"};
+  if (sa.src == IpAddress{}) return Error{EINVAL, "src 0.0.0.0: a tunnel needs a source"};
+  return std::nullopt;
+}
+
+Complaint check_algorithm_kinds(const Sa& sa) {
+  if (sa.aead && (sa.crypt || sa.auth)) {
+    return Error{EINVAL, "aead excludes enc and auth: it does both"};
+  }
+  if (!sa.aead && !sa.crypt && !sa.auth) {
+    return Error{EINVAL, "no algorithm: needs aead 'rfc4106(gcm(aes))'"};
+  }
+  if (!sa.aead) {
+    const Algorithm& algorithm = sa.crypt ? *sa.crypt : *sa.auth;
+    return Error{ENOSYS, fmt::format("algorithm '{}': not carried yet, must be aead "
+                                     "'rfc4106(gcm(aes))'",
+                                     algorithm.name)};
+  }
+  return std::nullopt;
+}
+
+Result<TransformId> transform_of(const Algorithm& aead, const Key& key) {
+  if (aead.name != "rfc4106(gcm(aes))") {
+    return Error{ENOSYS,
+                 fmt::format("aead '{}': not carried, must be 'rfc4106(gcm(aes))'", aead.name)};
+  }
+  if (aead.icv_bits != 128) {
+    return Error{ENOSYS, fmt::format("aead '{}' with an ICV of {} bits: not carried, must be 128",
+                                     aead.name, aead.icv_bits)};
+  }
+  if (aead.key_bits == key.size_bytes() * 8) {
+    for (std::size_t id = 1; id < kTransforms.size(); ++id) {
+      const TransformInfo& transform = kTransforms[id];
+      if (key.size_bytes() == std::size_t{transform.key_bytes} + transform.salt_bytes) {
+        return static_cast<TransformId>(id);
+      }
+    }
+  }
+  return Error{EINVAL, fmt::format("aead '{}' with a key of {} bits: must be 160, 224 or 288 "
+                                   "(AES key and 32 bits of salt)",
+                                   aead.name, aead.key_bits)};
+}
+
+// verify_replay and xfrm_init_replay.
+Complaint check_replay(const Sa& sa) {
+  const bool has_esn = (sa.flags & kStateEsn) != 0;
+  if (!sa.replay || !sa.replay->is_esn_struct) {
+    if (has_esn) return Error{EINVAL, "flag esn: needs a replay window of the long form"};
+    return std::nullopt;
+  }
+  const ReplayAsked& asked = *sa.replay;
+  if (asked.window > kMaxReplayWindow || asked.bitmap_words > kMaxBitmapWords) {
+    return Error{EINVAL,
+                 fmt::format("replay window {}: must be at most {}",
+                             std::max(asked.window, asked.bitmap_words * 32), kMaxReplayWindow)};
+  }
+  if (sa.info_window != 0) {
+    return Error{EINVAL, fmt::format("replay window {} in the short form and {} in the long one: "
+                                     "only one may be given",
+                                     sa.info_window, asked.window)};
+  }
+  if (asked.window > asked.bitmap_words * 32) {
+    return Error{EINVAL, fmt::format("replay window {}: beyond its bitmap of {} bits", asked.window,
+                                     asked.bitmap_words * 32)};
+  }
+  if (has_esn && asked.window == 0 && sa.direction != SaDirection::out) {
+    return Error{EINVAL, "replay window 0: must be at least 1 with esn"};
+  }
+  return std::nullopt;
+}
+
+Complaint check_encap(const Sa& sa) {
+  if (!sa.encap || sa.encap->type == Encap::kEspInUdp) return std::nullopt;
+  return Error{EINVAL, fmt::format("encap type {}: must be espinudp (2)", sa.encap->type)};
+}
+
+Complaint check_everything(const Sa& sa) {
+  if (Complaint bad = check_family(sa.id.family, "SA")) return bad;
+  if (Complaint bad = check_selector(sa.selector)) return bad;
+  if (Complaint bad = check_protocol(sa.id.protocol)) return bad;
+  if (Complaint bad = check_algorithm_kinds(sa)) return bad;
+  if (Complaint bad = check_replay(sa)) return bad;
+  if (Complaint bad = check_mode(sa.mode)) return bad;
+  if (Complaint bad = check_identity(sa)) return bad;
+  return check_encap(sa);
+}
+
+Result<Direction> direction_for(const Sa& sa, const SaManagerOptions& options) {
+  if (sa.direction) return *sa.direction == SaDirection::in ? Direction::in : Direction::out;
+  const auto is_ours = [&](const IpAddress& address) {
+    return options.is_our_address && options.is_our_address(sa.id.family, address);
+  };
+  const bool src_is_ours = is_ours(sa.src);
+  const bool dst_is_ours = is_ours(sa.id.dst);
+  if (src_is_ours != dst_is_ours) return src_is_ours ? Direction::out : Direction::in;
+  const std::string src = address_text(sa.id.family, sa.src);
+  const std::string dst = address_text(sa.id.family, sa.id.dst);
+  if (src_is_ours) {
+    return Error{EINVAL, fmt::format("src {} and dst {} are both addresses of ours: say which way "
+                                     "the SA goes (dir in or dir out)",
+                                     src, dst)};
+  }
+  // Limit: an SA may not come before its address. To keep it until the address comes would hide
+  // every mistyped one, and key exchange never adds an SA for an address that is not there.
+  return Error{EADDRNOTAVAIL,
+               fmt::format("neither src {} nor dst {} is an address of a port: add the address "
+                           "first, or say which way the SA goes (dir in or dir out)",
+                           src, dst)};
+}
+
+std::uint32_t flags_for(const Sa& sa) {
+  std::uint32_t flags = 0;
+  if ((sa.flags & kStateEsn) != 0) flags |= kSaEsn;
+  if ((sa.flags & kStateNoEcn) != 0) flags |= kSaNoEcn;
+  if ((sa.flags & kStateDecapDscp) != 0) flags |= kSaDecapDscp;
+  if ((sa.flags & kStateNoPathMtu) != 0) flags |= kSaNoPathMtu;
+  if ((sa.extra_flags & kExtraDontEncapDscp) != 0) flags |= kSaDontEncapDscp;
+  if (sa.encap) flags |= kSaUdpEncap;
+  return flags;
+}
+
+std::uint64_t asked_sequence(const Sa& sa, Direction direction) {
+  if (!sa.replay) return 0;
+  const bool is_out = direction == Direction::out;
+  const std::uint64_t low = is_out ? sa.replay->oseq : sa.replay->seq;
+  // Without ESN the high half means nothing (RFC 4303 2.2.1).
+  if ((sa.flags & kStateEsn) == 0) return low;
+  return std::uint64_t{is_out ? sa.replay->oseq_hi : sa.replay->seq_hi} << 32 | low;
+}
+
+Complaint check_template(const Template& wanted) {
+  if (Complaint bad = check_protocol(wanted.protocol)) return bad;
+  if (Complaint bad = check_mode(wanted.mode)) return bad;
+  return check_family(wanted.family, "template");
+}
+
+}  // namespace
+
+Result<SaPlan> plan_sa(const Sa& sa, const Key& key, const SaManagerOptions& options) {
+  if (Complaint bad = check_everything(sa)) return *bad;
+  const Result<TransformId> transform = transform_of(*sa.aead, key);
+  if (!transform) return transform.error();
+  const Result<Direction> direction = direction_for(sa, options);
+  if (!direction) return direction.error();
+  const std::uint32_t asked_window =
+      sa.replay && sa.replay->is_esn_struct ? sa.replay->window : sa.info_window;
+  return SaPlan{
+      .transform = *transform,
+      .direction = *direction,
+      .flags = flags_for(sa),
+      .replay_window = std::max({asked_window, options.window_floor, kMinReplayWindow}),
+      .sequence = asked_sequence(sa, *direction),
+  };
+}
+
+Result<void> check_spi_request(const SpiRequest& request) {
+  if (Complaint bad = check_protocol(request.larval.id.protocol)) return *bad;
+  if (request.min > request.max) {
+    return Error{EINVAL, fmt::format("spi range {:#x} to {:#x}: the first must not be above the "
+                                     "last",
+                                     request.min, request.max)};
+  }
+  if (request.max < kFirstUsableSpi) {
+    return Error{EINVAL, fmt::format("spi range {:#x} to {:#x}: reserved, must reach 256",
+                                     request.min, request.max)};
+  }
+  if (Complaint bad = check_family(request.larval.id.family, "SA")) return *bad;
+  if (Complaint bad = check_mode(request.larval.mode)) return *bad;
+  if (request.larval.id.dst == IpAddress{}) {
+    return Error{EINVAL, "dst 0.0.0.0: an SA needs a destination"};
+  }
+  return {};
+}
+
+Result<void> check_policy(const Policy& policy) {
+  if (policy.share > 3) {
+    return Error{EINVAL, fmt::format("share {}: must be 0 to 3", policy.share)};
+  }
+  if (policy.verdict != PolicyVerdict::allow && policy.verdict != PolicyVerdict::block) {
+    return Error{EINVAL, fmt::format("action {}: must be allow (0) or block (1)",
+                                     static_cast<unsigned>(policy.verdict))};
+  }
+  if (Complaint bad = check_family(policy.selector.family, "policy")) return *bad;
+  if (Complaint bad = check_selector(policy.selector)) return *bad;
+  const auto direction = static_cast<std::uint32_t>(policy.direction);
+  if (direction >= kPolicyDirections) {
+    return Error{EINVAL, fmt::format("dir {}: must be in (0), out (1) or fwd (2)", direction)};
+  }
+  if (policy.index != 0 && (policy.index & 7) != direction) {
+    return Error{EINVAL, fmt::format("index {}: its last 3 bits must be the direction, {}",
+                                     policy.index, direction)};
+  }
+  if (policy.type != kPolicyTypeMain) {
+    return Error{EINVAL, fmt::format("policy type {}: must be main (0)", policy.type)};
+  }
+  if (policy.templates.size() > kMaxTemplates) {
+    return Error{EINVAL,
+                 fmt::format("{} templates: at most {}", policy.templates.size(), kMaxTemplates)};
+  }
+  for (const Template& wanted : policy.templates) {
+    if (Complaint bad = check_template(wanted)) return *bad;
+  }
+  if (policy.templates.size() > 1) {
+    return Error{EOPNOTSUPP, fmt::format("{} templates: nested SAs are not carried, at most one",
+                                         policy.templates.size())};
+  }
+  return {};
+}
+
+}  // namespace culvert

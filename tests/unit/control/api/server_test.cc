@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/api/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <thread>
+
+#include "control/api/client.h"
+
+namespace culvert {
+namespace {
+
+using testing::HasSubstr;
+
+class ApiServerTest : public testing::Test {
+ protected:
+  ApiServerTest() : folder_(make_folder()), server_(loop_, folder_ / "api.sock", "") {
+    server_.add_view("echo", [](const Json& request) -> Result<Json> { return request; });
+    server_.add_view("broken", [](const Json&) -> Result<Json> {
+      return Error{EINVAL, "no such thing"};
+    });
+    server_.add_view("pages", [](const Json& request) -> Result<Json> {
+      const int from = request.value("from", 0);
+      return Json{{"list", {from}}, {"next", from < 3 ? Json(from + 1) : Json()}};
+    });
+    server_.add_view("large", [](const Json&) -> Result<Json> {
+      return Json{{"text", std::string(8 << 20, 'x')}};
+    });
+    EXPECT_TRUE(server_.open().has_value());
+  }
+  ~ApiServerTest() override { std::filesystem::remove_all(folder_); }
+
+  // Runs `function` as a client while the loop serves it.
+  void as_client(const std::function<void(ApiClient&)>& function) {
+    std::thread thread([&] {
+      auto client = ApiClient::connect_at(folder_ / "api.sock", "test");
+      EXPECT_TRUE(client.has_value());
+      if (client) function(*client);
+      is_done_ = true;
+    });
+    while (!is_done_) loop_.run_once(std::chrono::milliseconds{5});
+    thread.join();
+  }
+
+  static std::filesystem::path make_folder() {
+    std::string pattern = testing::TempDir() + "culvert-api-XXXXXX";
+    return mkdtemp(pattern.data());
+  }
+
+  EventLoop loop_;
+  std::filesystem::path folder_;
+  ApiServer server_;
+  std::atomic<bool> is_done_{false};
+};
+
+TEST_F(ApiServerTest, AnswersAView) {
+  as_client([](ApiClient& client) {
+    const auto data = client.ask("echo", {{"from", 7}});
+    ASSERT_TRUE(data.has_value());
+    EXPECT_EQ((*data)["from"], 7);
+  });
+}
+
+TEST_F(ApiServerTest, PassesAViewsErrorOn) {
+  as_client([](ApiClient& client) {
+    const auto data = client.ask("broken");
+    ASSERT_FALSE(data.has_value());
+    EXPECT_EQ(data.error().message, "no such thing");
+  });
+}
+
+TEST_F(ApiServerTest, JoinsPages) {
+  as_client([](ApiClient& client) {
+    const auto data = client.ask_all("pages", "list");
+    ASSERT_TRUE(data.has_value());
+    EXPECT_EQ((*data)["list"], Json({0, 1, 2, 3}));
+  });
+}
+
+TEST_F(ApiServerTest, SendsAnswersLargerThanTheSocketsBuffer) {
+  as_client([](ApiClient& client) {
+    const auto data = client.ask("large");
+    ASSERT_TRUE(data.has_value());
+    EXPECT_EQ((*data)["text"].get<std::string>().size(), 8u << 20);
+  });
+}
+
+TEST_F(ApiServerTest, SaysWhatIsWrongWithARequest) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "one JSON object"},
+      {"[1]", "one JSON object"},
+      {"{\"version\":1", "one JSON object"},
+      {"{}", "version missing: this culvert-control speaks 1"},
+      {"{\"version\":2,\"view\":\"echo\"}", "version 2: this culvert-control speaks 1"},
+      {"{\"version\":1}", "\\\"view\\\" is missing"},
+      {"{\"version\":1,\"view\":5}", "\\\"view\\\" is missing"},
+      {"{\"version\":1,\"view\":\"sas\"}", "there are broken, echo, large, pages"},
+  };
+  for (const auto& [request, answer] : cases) {
+    EXPECT_THAT(server_.answer(request), HasSubstr(answer)) << request;
+    EXPECT_THAT(server_.answer(request), HasSubstr("\"ok\":false")) << request;
+  }
+}
+
+TEST(ApiClient, SaysThatNothingIsRunning) {
+  const auto client = ApiClient::connect_at("/nonexistent/api.sock", "west");
+  ASSERT_FALSE(client.has_value());
+  EXPECT_EQ(client.error().code, ECONNREFUSED);
+  EXPECT_THAT(client.error().message, HasSubstr("instance \"west\" is not running"));
+}
+
+}  // namespace
+}  // namespace culvert

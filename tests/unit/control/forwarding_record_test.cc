@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/forwarding_record.h"
+
+#include <gtest/gtest.h>
+
+#include "control/address_text.h"
+
+namespace culvert {
+namespace {
+
+Request about(RequestOp op, const char* prefix) {
+  const auto parsed = parse_prefix(prefix);
+  Request request;
+  request.op = op;
+  request.family = parsed->family;
+  request.address = parsed->address;
+  request.prefix_bits = parsed->prefix_bits;
+  return request;
+}
+
+Config config_with_port() {
+  Config config;
+  config.ports.push_back({});
+  config.ports.back().name = "wan";
+  return config;
+}
+
+TEST(ForwardingRecord, KnowsOurAddressesFromWhatTheDataplaneWasTold) {
+  ForwardingRecord record;
+  const IpAddress address = parse_address("192.0.2.1")->address;
+  EXPECT_FALSE(record.is_our_address(Family::v4, address));
+  record.apply(about(RequestOp::address_add, "192.0.2.1/24"));
+  EXPECT_TRUE(record.is_our_address(Family::v4, address));
+  record.apply(about(RequestOp::address_delete, "192.0.2.1/24"));
+  EXPECT_FALSE(record.is_our_address(Family::v4, address));
+}
+
+TEST(ForwardingRecord, ShowsConnectedAndOtherRoutes) {
+  ForwardingRecord record;
+  record.apply(about(RequestOp::address_add, "192.0.2.1/24"));
+  Request route = about(RequestOp::route_add, "10.2.0.0/16");
+  route.via = parse_address("192.0.2.9")->address;
+  record.apply(route);
+  route.via = parse_address("192.0.2.2")->address;
+  record.apply(route);
+  Request blackhole = about(RequestOp::route_add, "10.3.0.0/16");
+  blackhole.route_kind = RouteKind::blackhole;
+  record.apply(blackhole);
+  const Json view = record.view(config_with_port());
+  ASSERT_EQ(view["routes"].size(), 3u);
+  EXPECT_EQ(view["routes"][0]["prefix"], "192.0.2.0/24");
+  EXPECT_EQ(view["routes"][1]["via"], "192.0.2.2");
+  EXPECT_EQ(view["routes"][1]["port"], "wan");
+  EXPECT_EQ(view["routes"][2]["type"], "blackhole");
+}
+
+TEST(ForwardingRecord, ForgetsARouteThatIsDeleted) {
+  ForwardingRecord record;
+  record.apply(about(RequestOp::route_add, "10.2.0.0/16"));
+  record.apply(about(RequestOp::route_delete, "10.2.0.0/16"));
+  EXPECT_TRUE(record.view(config_with_port())["routes"].empty());
+}
+
+}  // namespace
+}  // namespace culvert

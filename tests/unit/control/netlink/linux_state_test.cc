@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/netlink/linux_state.h"
+
+#include <gtest/gtest.h>
+
+#include "control/address_text.h"
+
+namespace culvert {
+namespace {
+
+constexpr InterfaceIndex kWan = 10;
+constexpr InterfaceIndex kLan = 11;
+constexpr InterfaceIndex kForeign = 2;
+
+IpAddress ip(std::string_view text) {
+  return parse_address(text)->address;
+}
+
+RoutePrefix prefix(std::string_view text) {
+  const auto parsed = parse_prefix(text);
+  return {.network = parsed->address, .bits = parsed->prefix_bits};
+}
+
+LinuxRoute route(std::string_view destination, std::vector<NextHop> hops,
+                 std::uint32_t metric = 0) {
+  return {.prefix = prefix(destination), .metric = metric, .hops = std::move(hops)};
+}
+
+LinuxState with_mirrors() {
+  return LinuxState{.mirrors = {{kWan, 0}, {kLan, 1}}};
+}
+
+const std::optional<ForwardingRoute> kNothing;
+const std::optional<ForwardingRoute> kBlackhole{{.kind = RouteKind::blackhole}};
+std::optional<ForwardingRoute> via(PortNumber port, std::string_view gateway) {
+  return ForwardingRoute{.port = port, .via = ip(gateway)};
+}
+
+TEST(LinuxState, TheLowestMetricWins) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("10.0.0.0/8", {{kWan, ip("192.0.2.2")}}, 20), RoutePlace::first);
+  state.add_route(route("10.0.0.0/8", {{kLan, ip("192.0.2.3")}}, 10), RoutePlace::first);
+  state.add_route(route("10.0.0.0/8", {{kWan, ip("192.0.2.4")}}, 30), RoutePlace::first);
+  EXPECT_EQ(state.forwarding_route(prefix("10.0.0.0/8")), via(1, "192.0.2.3"));
+}
+
+TEST(LinuxState, TheNextBestRouteCountsWhenTheBestIsRemoved) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("10.0.0.0/8", {{kWan, ip("192.0.2.2")}}, 20), RoutePlace::first);
+  state.add_route(route("10.0.0.0/8", {{kLan, ip("192.0.2.3")}}, 10), RoutePlace::first);
+  state.remove_route(route("10.0.0.0/8", {{kLan, ip("192.0.2.3")}}, 10));
+  EXPECT_EQ(state.forwarding_route(prefix("10.0.0.0/8")), via(0, "192.0.2.2"));
+}
+
+TEST(LinuxState, AReplacedRouteIsGone) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("10.0.0.0/8", {{kWan, ip("192.0.2.2")}}), RoutePlace::first);
+  state.add_route(route("10.0.0.0/8", {{kWan, ip("192.0.2.3")}}), RoutePlace::instead);
+  state.remove_route(route("10.0.0.0/8", {{kWan, ip("192.0.2.3")}}));
+  EXPECT_EQ(state.forwarding_route(prefix("10.0.0.0/8")), kNothing);
+}
+
+TEST(LinuxState, AnAppendedRouteComesAfterItsEquals) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("10.0.0.0/8", {{kWan, ip("192.0.2.2")}}), RoutePlace::first);
+  state.add_route(route("10.0.0.0/8", {{kLan, ip("192.0.2.3")}}), RoutePlace::last);
+  EXPECT_EQ(state.forwarding_route(prefix("10.0.0.0/8")), via(0, "192.0.2.2"));
+}
+
+TEST(LinuxState, ARouteToldTwiceIsRemovedByOneDelete) {
+  LinuxState state = with_mirrors();
+  const LinuxRoute twice = route("10.0.0.0/8", {{kWan, ip("192.0.2.2")}});
+  state.add_route(twice, RoutePlace::last);
+  state.add_route(twice, RoutePlace::first);
+  state.remove_route(twice);
+  EXPECT_EQ(state.forwarding_route(prefix("10.0.0.0/8")), kNothing);
+}
+
+TEST(LinuxState, TheFirstNextHopThroughAPortIsTaken) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("10.0.0.0/8", {{kForeign, ip("198.51.100.1")}, {kLan, ip("192.0.2.3")}}),
+                  RoutePlace::first);
+  EXPECT_EQ(state.forwarding_route(prefix("10.0.0.0/8")), via(1, "192.0.2.3"));
+}
+
+TEST(LinuxState, ARouteWithoutNextHopsIsABlackhole) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("10.0.0.0/8", {}), RoutePlace::first);
+  EXPECT_EQ(state.forwarding_route(prefix("10.0.0.0/8")), kBlackhole);
+}
+
+TEST(LinuxState, APrefixThroughForeignInterfacesIsABlackhole) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("10.0.0.0/8", {{kForeign, ip("198.51.100.1")}}), RoutePlace::first);
+  EXPECT_EQ(state.forwarding_route(prefix("10.0.0.0/8")), kBlackhole);
+}
+
+TEST(LinuxState, ARouteThroughAPortWinsOverABetterForeignOne) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("0.0.0.0/0", {{kForeign, ip("198.51.100.1")}}, 1), RoutePlace::first);
+  state.add_route(route("0.0.0.0/0", {{kWan, ip("192.0.2.2")}}, 100), RoutePlace::first);
+  EXPECT_EQ(state.forwarding_route(prefix("0.0.0.0/0")), via(0, "192.0.2.2"));
+}
+
+TEST(LinuxState, TheConnectedRouteOfAnAddressIsLeftToTheDataplane) {
+  LinuxState state = with_mirrors();
+  state.addresses.insert({.port = 0, .address = ip("192.0.2.1"), .bits = 24});
+  state.add_route(route("192.0.2.0/24", {{kWan, {}}}), RoutePlace::first);
+  EXPECT_EQ(state.forwarding_route(prefix("192.0.2.0/24")), kNothing);
+}
+
+TEST(LinuxState, AnOnLinkRouteWithoutAnAddressIsTold) {
+  LinuxState state = with_mirrors();
+  state.addresses.insert({.port = 0, .address = ip("192.0.2.1"), .bits = 32});
+  state.add_route(route("192.0.2.0/24", {{kWan, {}}}), RoutePlace::first);
+  EXPECT_EQ(state.forwarding_route(prefix("192.0.2.0/24")), via(0, "0.0.0.0"));
+}
+
+}  // namespace
+}  // namespace culvert

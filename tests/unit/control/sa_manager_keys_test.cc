@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <cerrno>
+
+#include "tests/unit/control/sa_manager_fixture.h"
+
+namespace culvert {
+namespace {
+
+using SaManagerKeys = SaManagerTest;
+
+TEST_F(SaManagerKeys, RefusesAKeyThatIsInUseInEitherDirection) {
+  static_cast<void>(add(outbound(0x1001), key_number(1)));
+  EXPECT_EQ(add_error(outbound(0x1002), key_number(1)), EEXIST);
+  const Result<Sa> other_way = manager_->add(inbound(0x1003), key_number(1));
+  ASSERT_FALSE(other_way);
+  EXPECT_EQ(other_way.error().code, EEXIST);
+  EXPECT_NE(other_way.error().message.find("0x1001"), std::string::npos);
+  EXPECT_NE(other_way.error().message.find("nonces"), std::string::npos);
+}
+
+TEST_F(SaManagerKeys, GoesOnBehindTheLastNumberWhenAKeyComesAgain) {
+  const SaIndex index = add(outbound(0x1001), key_number(1));
+  dataplane_.use_sequence(index.raw(), 5000);
+  ASSERT_TRUE(manager_->remove(outbound(0x1001).id));
+  Sa again = outbound(0x1001);
+  again.replay = ReplayAsked{.oseq = 4000};  // read before the last packets went
+  const SaIndex moved = add(again, key_number(1));
+  EXPECT_EQ(dataplane_.installed_sas().at(moved.raw()).sequence, 5000u);
+}
+
+TEST_F(SaManagerKeys, BelievesALargerNumberThanItRemembers) {
+  const SaIndex index = add(inbound(0x1001), key_number(1));
+  dataplane_.use_sequence(index.raw(), 50);
+  ASSERT_TRUE(manager_->remove(inbound(0x1001).id));
+  Sa again = inbound(0x1001);
+  again.replay = ReplayAsked{.seq = 4000};
+  const SaIndex moved = add(again, key_number(1));
+  EXPECT_EQ(dataplane_.installed_sas().at(moved.raw()).sequence, 4000u);
+}
+
+TEST_F(SaManagerKeys, ReadsAllSixtyFourBitsOfANumberOnlyWithEsn) {
+  Sa esn = outbound(0x1001);
+  esn.flags = kStateEsn;
+  esn.info_window = 0;
+  esn.replay =
+      ReplayAsked{.is_esn_struct = true, .window = 32, .bitmap_words = 1, .oseq = 7, .oseq_hi = 2};
+  EXPECT_EQ(dataplane_.installed_sas().size(), 0u);
+  const SaIndex with_esn = add(esn, key_number(1));
+  EXPECT_EQ(dataplane_.installed_sas().at(with_esn.raw()).sequence, (2ull << 32) + 7);
+  Sa plain = outbound(0x1002);
+  plain.replay = ReplayAsked{.oseq = 7, .oseq_hi = 2};
+  const SaIndex without = add(plain, key_number(2));
+  EXPECT_EQ(dataplane_.installed_sas().at(without.raw()).sequence, 7u);
+}
+
+TEST_F(SaManagerKeys, RefusesAKeyWhoseNumbersAreUsedUp) {
+  const SaIndex index = add(outbound(0x1001), key_number(1));
+  dataplane_.use_sequence(index.raw(), 0xffffffff);
+  ASSERT_TRUE(manager_->remove(outbound(0x1001).id));
+  EXPECT_EQ(add_error(outbound(0x1001), key_number(1)), EOVERFLOW);
+}
+
+TEST_F(SaManagerKeys, KnowsKeysInUseAndGoneAfterItsRestart) {
+  static_cast<void>(add(outbound(0x1001), key_number(1)));
+  const SaIndex gone = add(outbound(0x1002), key_number(2));
+  dataplane_.use_sequence(gone.raw(), 777);
+  ASSERT_TRUE(manager_->remove(outbound(0x1002).id));
+  restart_control();
+  EXPECT_EQ(add_error(outbound(0x1003), key_number(1)), EEXIST);
+  const SaIndex again = add(outbound(0x1002), key_number(2));
+  EXPECT_EQ(dataplane_.installed_sas().at(again.raw()).sequence, 777u);
+}
+
+TEST_F(SaManagerKeys, DoesNotTakeAnOlderSasNumberForARefusedOnes) {
+  for (std::uint32_t i = 0; i < 64; ++i) {  // every slot has had an SA that went far
+    const SaIndex index = add(inbound(0x1001), key_number(i));
+    dataplane_.use_sequence(index.raw(), 1'000'000);
+    ASSERT_TRUE(manager_->remove(inbound(0x1001).id));
+  }
+  dataplane_.set_refuse([](const Request&) { return Refusal::no_window_memory; });
+  EXPECT_EQ(add_error(inbound(0x1002), key_number(100)), ENOBUFS);
+  dataplane_.set_refuse(nullptr);
+  const SaIndex index = add(inbound(0x1002), key_number(100));
+  EXPECT_EQ(dataplane_.installed_sas().at(index.raw()).sequence, 0u);
+}
+
+TEST_F(SaManagerKeys, StartsManualOutboundKeysAtTheirFloor) {
+  Sa manual = outbound(0x1001);
+  manual.origin = SaOrigin::manual;
+  const SaIndex first = add(manual, key_number(1));
+  EXPECT_EQ(dataplane_.installed_sas().at(first.raw()).sequence, 0u);
+  ASSERT_TRUE(manager_->remove(manual.id));
+  const SaIndex second = add(manual, key_number(1));
+  EXPECT_EQ(dataplane_.installed_sas().at(second.raw()).sequence, KeyFloors::kReserve);
+}
+
+TEST_F(SaManagerKeys, RefusesManualOutboundKeysWithoutAPlaceForTheirFloor) {
+  SaManagerOptions with_file = options();
+  with_file.floor_storage = FloorStorage::file;
+  with_file.floor_file = "/proc/nowhere/floors";
+  manager_ = std::make_unique<SaManager>(control_regions_, *client_, with_file);
+  Sa manual = outbound(0x1001);
+  manual.origin = SaOrigin::manual;
+  const Result<Sa> added = manager_->add(manual, key_number(1));
+  ASSERT_FALSE(added);
+  EXPECT_NE(added.error().message.find("/proc/nowhere/floors"), std::string::npos);
+  EXPECT_TRUE(dataplane_.take_requests().empty());
+  EXPECT_FALSE(keys_region_holds(key_number(1)));
+  // Inbound there are no nonces to make.
+  Sa manual_in = inbound(0x1002);
+  manual_in.origin = SaOrigin::manual;
+  static_cast<void>(add(manual_in, key_number(2)));
+}
+
+}  // namespace
+}  // namespace culvert

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/xfrm/batch.h"
+
+#include <errno.h>
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/unit/control/xfrm/xfrm_fixture.h"
+
+namespace culvert::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using xfrm::check_batch;
+
+constexpr char kFirst[] =
+    "xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 reqid 1 mode tunnel "
+    "aead rfc4106(gcm(aes)) 0x0102030405060708091011121314151617181920 128\n";
+constexpr char kSecond[] =
+    "xfrm state add src 192.0.2.2 dst 192.0.2.1 proto esp spi 0x1002 reqid 1 mode tunnel "
+    "aead rfc4106(gcm(aes)) 0x0202030405060708091011121314151617181920 128\n";
+constexpr char kPolicy[] =
+    "xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir out "
+    "tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 1 mode tunnel\n";
+
+TEST(BatchCheck, CountsTheLinesOnWhichCommandsEnd) {
+  const auto lines = check_batch(
+      "# a comment\n\nxfrm state flush\n  xfrm policy flush # and more\nxfrm state \\\n list\n"
+      "xfrm policy list",
+      "b");
+  ASSERT_TRUE(lines) << lines.error().message;
+  EXPECT_THAT(*lines, ElementsAre(3, 4, 6, 7));
+}
+
+TEST(BatchCheck, RefusesOtherCommandsWithTheirLine) {
+  const auto route =
+      check_batch("xfrm state flush\nroute add default via 192.0.2.1\n", "site.xfrm");
+  ASSERT_FALSE(route);
+  EXPECT_THAT(route.error().message, HasSubstr("site.xfrm:2: \"route add\""));
+  EXPECT_FALSE(check_batch("xfrm monitor\n", "b"));
+  EXPECT_FALSE(check_batch("xfrm\n", "b"));
+  EXPECT_FALSE(check_batch("x s flush\n", "b"));
+  EXPECT_FALSE(check_batch("# comment \\\nroute list\n", "b"));
+  EXPECT_FALSE(check_batch("xfrm state flush \\\n\nroute list\n", "b"));
+}
+
+class Batch : public XfrmFixture {
+ protected:
+  Result<void> load(const std::vector<std::string>& texts) {
+    std::vector<std::filesystem::path> files;
+    for (const std::string& text : texts) {
+      files.push_back(directory() / ("batch" + std::to_string(files.size() + 1)));
+      std::ofstream(files.back()) << text;
+    }
+    return xfrm::load_batches(manager(), files);
+  }
+};
+
+TEST_F(Batch, LoadsStatesAndPolicies) {
+  const auto loaded = load({std::string(kFirst) + kSecond, kPolicy});
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(manager().sad_counts().sas, 2u);
+  EXPECT_EQ(manager().spd_counts().policies[1], 1u);
+  const auto sa = manager().next_sa(SaIndex{0});
+  ASSERT_TRUE(sa);
+  EXPECT_EQ(sa->origin, SaOrigin::manual);
+}
+
+TEST_F(Batch, MayBeLoadedAgain) {
+  ASSERT_TRUE(load({std::string(kFirst) + kSecond + kPolicy}));
+  const auto again = load({std::string(kFirst) + kSecond + kPolicy});
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(manager().sad_counts().sas, 2u);
+}
+
+TEST_F(Batch, ARefusedLineUndoesAllFilesAndIsNamed) {
+  const auto loaded =
+      load({kFirst, std::string("# keys\n") + kSecond +
+                        "xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x20 mode tunnel "
+                        "aead rfc4106(gcm(aes)) 0x0302030405060708091011121314151617181920 128\n"});
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message, HasSubstr("/batch2:3: "));
+  EXPECT_THAT(loaded.error().message, HasSubstr("spi 0x20: reserved"));
+  EXPECT_THAT(loaded.error().message, Not(HasSubstr("03020304")));
+  EXPECT_EQ(manager().sad_counts().sas, 0u);
+  EXPECT_EQ(manager().spd_counts().policies[1], 0u);
+}
+
+TEST_F(Batch, ALineThatIproute2CannotParseIsNamedToo) {
+  const auto loaded = load({std::string(kFirst) + "\nxfrm policy add dir sideways\n"});
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message, HasSubstr("/batch1:3: "));
+  EXPECT_THAT(loaded.error().message, HasSubstr("sideways"));
+  EXPECT_EQ(manager().sad_counts().sas, 0u);
+}
+
+TEST_F(Batch, AMalformedKeyIsNotShown) {
+  const auto loaded =
+      load({"xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 "
+            "aead rfc4106(gcm(aes)) 0x01020304050607080910111213141516171819zz "
+            "128\n"});
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message, HasSubstr("/batch1:1: "));
+  EXPECT_THAT(loaded.error().message, Not(HasSubstr("01020304")));
+}
+
+TEST_F(Batch, AMissingFileIsNamed) {
+  const std::vector<std::filesystem::path> files{directory() / "nothing"};
+  const auto loaded = xfrm::load_batches(manager(), files);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, ENOENT);
+  EXPECT_THAT(loaded.error().message, EndsWith("/nothing: No such file or directory"));
+}
+
+}  // namespace
+}  // namespace culvert::test

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/xfrm/codec_policy.h"
+
+#include <errno.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <vector>
+
+namespace culvert::xfrm {
+namespace {
+
+xfrm_userpolicy_info out_info() {
+  xfrm_userpolicy_info info{};
+  info.sel.family = AF_INET;
+  info.sel.prefixlen_s = 16;
+  info.sel.prefixlen_d = 16;
+  info.dir = XFRM_POLICY_OUT;
+  info.priority = 100;
+  return info;
+}
+
+xfrm_user_tmpl tunnel() {
+  xfrm_user_tmpl wanted{};
+  wanted.family = AF_INET;
+  wanted.id.proto = IPPROTO_ESP;
+  wanted.mode = XFRM_MODE_TUNNEL;
+  wanted.reqid = 1;
+  return wanted;
+}
+
+Result<Policy> parse(const xfrm_userpolicy_info& info, const std::vector<xfrm_user_tmpl>& wanted) {
+  SecretBytes datagram;
+  MessageWriter writer(datagram);
+  writer.begin(XFRM_MSG_NEWPOLICY, NLM_F_REQUEST, 1, 0);
+  writer.fixed(info);
+  if (!wanted.empty()) writer.attribute(XFRMA_TMPL, std::as_bytes(std::span(wanted)));
+  writer.end();
+  return parse_policy(*MessageReader(datagram).next());
+}
+
+void expect_error(const xfrm_userpolicy_info& info, const std::vector<xfrm_user_tmpl>& wanted,
+                  const char* text) {
+  const auto parsed = parse(info, wanted);
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().code, EINVAL);
+  EXPECT_EQ(parsed.error().message, text);
+}
+
+TEST(PolicyCodec, TakesSelectorPriorityAndTemplates) {
+  const auto policy = parse(out_info(), {tunnel(), tunnel()});
+  ASSERT_TRUE(policy) << policy.error().message;
+  EXPECT_EQ(policy->direction, PolicyDirection::out);
+  EXPECT_EQ(policy->priority, 100u);
+  EXPECT_EQ(policy->selector.src_prefix_bits, 16);
+  ASSERT_EQ(policy->templates.size(), 2u);
+  EXPECT_EQ(policy->templates[1].reqid, 1u);
+}
+
+TEST(PolicyCodec, ATemplateWithoutFamilyTakesThePolicys) {
+  xfrm_user_tmpl wanted = tunnel();
+  wanted.family = AF_UNSPEC;
+  EXPECT_EQ(parse(out_info(), {wanted})->templates[0].family, Family::v4);
+}
+
+TEST(PolicyCodec, RefusesWhatTheKernelRefusesInItsWords) {
+  xfrm_userpolicy_info info = out_info();
+  info.share = 4;
+  expect_error(info, {}, "Invalid policy share");
+  info = out_info();
+  info.action = 2;
+  expect_error(info, {}, "Invalid policy action");
+  info = out_info();
+  info.dir = 3;
+  expect_error(info, {}, "Invalid policy direction");
+  info = out_info();
+  info.index = 10;
+  expect_error(info, {}, "Policy index doesn't match direction");
+  info = out_info();
+  info.sel.family = AF_UNSPEC;
+  expect_error(info, {}, "Invalid selector family");
+}
+
+TEST(PolicyCodec, RefusesTemplatesThatTheKernelRefuses) {
+  expect_error(out_info(), std::vector(7, tunnel()),
+               "Template count must be <= XFRM_MAX_DEPTH (6)");
+  xfrm_user_tmpl wanted = tunnel();
+  wanted.optional = 1;
+  expect_error(out_info(), {wanted}, "Mode in optional template not allowed in outbound policy");
+  wanted = tunnel();
+  wanted.mode = XFRM_MODE_TRANSPORT;
+  wanted.family = AF_INET6;
+  expect_error(out_info(), {wanted}, "Mode in template doesn't support a family change");
+  wanted = tunnel();
+  wanted.id.proto = IPPROTO_TCP;
+  expect_error(out_info(), {wanted}, "Invalid XFRM protocol in template");
+}
+
+TEST(PolicyCodec, TellsANumberFromASelector) {
+  const auto name = [](std::uint32_t index) {
+    xfrm_userpolicy_id id{};
+    id.dir = XFRM_POLICY_FWD;
+    id.index = index;
+    id.sel.family = AF_INET;
+    SecretBytes datagram;
+    MessageWriter writer(datagram);
+    writer.begin(XFRM_MSG_GETPOLICY, NLM_F_REQUEST, 1, 0);
+    writer.fixed(id);
+    writer.end();
+    return *parse_policy_name(*MessageReader(datagram).next());
+  };
+  EXPECT_TRUE(std::holds_alternative<PolicyIndex>(name(10)));
+  EXPECT_TRUE(std::holds_alternative<PolicyId>(name(0)));
+}
+
+}  // namespace
+}  // namespace culvert::xfrm
