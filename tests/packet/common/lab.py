@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a case says: the frames that arrive, and where exactly each of them must end."""
+
+import os
+import re
+from collections import Counter, defaultdict
+
+from sa import Sa, parse_sas, trailer  # noqa: F401 (for cases)
+from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: F401
+from scapy.layers.l2 import ARP, Ether  # noqa: F401
+from scapy.packet import Packet, Raw, raw  # noqa: F401
+from scapy.utils import checksum
+
+COMMON = os.path.dirname(os.path.abspath(__file__))
+START_NS = 1_700_000_000 * 1_000_000_000
+MILLISECOND_NS = 1_000_000
+
+WAN, PEER = "192.0.2.1", "192.0.2.2"
+LAN, HOST = "10.1.0.1", "10.1.0.5"
+FAR = "10.2.0.5"  # behind the peer
+OUT, IN = 0x1001, 0x1002  # the SAs of common/site.xfrm
+
+# By port: our MAC, and that of the only neighbor.
+OUR_MAC = {"wan": "02:00:00:00:01:01", "lan": "02:00:00:00:02:01"}
+NEIGHBOR_MAC = {"wan": "02:00:00:00:01:02", "lan": "02:00:00:00:02:05"}
+DATAPLANE_MAC = "02:00:00:00:00:01"  # what Linux sees as the sender of an opened packet
+
+
+def outgoing(payload=b"to the far site", **ip):
+    """From the host behind us to the one behind the peer."""
+    return datagram({"src": HOST, "dst": FAR, **ip}, payload)
+
+
+def incoming(payload=b"to our site", **ip):
+    return datagram({"src": FAR, "dst": HOST, **ip}, payload)
+
+
+def datagram(ip, payload):
+    return IP(raw(IP(**{"id": 7, **ip}) / UDP(sport=4000, dport=5000) / payload))
+
+
+def sized(packet_bytes, make=outgoing, **ip):
+    """A packet of that many bytes, IP header included."""
+    return make(bytes(i & 0xFF for i in range(packet_bytes - 28)), **ip)
+
+
+def hop(packet):
+    """As it leaves a router."""
+    packet = IP(raw(packet))
+    packet.ttl -= 1
+    del packet.chksum
+    return raw(packet)
+
+
+def arriving(port, packet):
+    return raw(Ether(src=NEIGHBOR_MAC[port], dst=OUR_MAC[port], type=0x0800) / raw(packet))
+
+
+def leaving(port, packet):
+    return raw(Ether(src=OUR_MAC[port], dst=NEIGHBOR_MAC[port], type=0x0800) / raw(packet))
+
+
+def icmp_error(src, dst, kind, about, mtu=0):
+    """RFC 792, RFC 1191 4, RFC 1812 4.3.2: `kind` is (type, code); 576 bytes at most."""
+    quoted = raw(about)[:576 - 28]
+    words = bytes([*kind, 0, 0, 0, 0, mtu >> 8, mtu & 0xFF])
+    message = bytearray(words + quoted)
+    message[2:4] = checksum(bytes(message)).to_bytes(2, "big")
+    return raw(IP(src=src, dst=dst, tos=0xC0, id=0, flags="DF", ttl=64, proto=1) / bytes(message))
+
+
+FRAGMENTATION_NEEDED = (3, 4)
+TIME_EXCEEDED = (11, 0)
+
+
+class Lab:
+    def __init__(self, folder):
+        self.config = read_text(folder, "gw.toml")
+        self.xfrm = read_text(folder, "site.xfrm")
+        self.bursts = (32, 1, 7)
+        self.received = []  # (time_ns, port, frame)
+        self.sent = defaultdict(list)
+        self.punted = []
+        self.dropped = Counter()
+        self.dropped_by_sa = defaultdict(Counter)
+        self.originated = 0
+        self.carried = {}  # by SPI: packets, bytes
+        self.tops = {}
+        self.bitmaps = {}
+
+    def set_mtu(self, port, mtu):
+        head, name, tail = self.config.partition(f'name = "{port}"')
+        self.config = head + name + re.sub("mtu = [0-9]+", f"mtu = {mtu}", tail, count=1)
+
+    def default_bypass(self):
+        self.config += '\n[policy]\ndefault = "bypass"\n'
+
+    def all_sas(self):
+        return parse_sas(self.xfrm)
+
+    def sa(self, spi):
+        return self.all_sas()[spi]
+
+    def receive(self, port, packet, after_ms=1):
+        """An IP packet from the port's neighbor."""
+        self.receive_frame(port, arriving(port, packet), after_ms)
+
+    def receive_frame(self, port, frame, after_ms=1):
+        last = self.received[-1][0] if self.received else START_NS
+        self.received.append((last + round(after_ms * MILLISECOND_NS), port, raw(frame)))
+
+    def sends(self, port, packet):
+        """This very IP packet, to the port's neighbor."""
+        self.sent[port].append(leaving(port, packet))
+
+    def forwards(self, port, packet):
+        self.sends(port, hop(packet))
+
+    def seals(self, spi, inner, seq, port="wan", **outer):
+        """`inner` as it comes out of the router, in the next packet of the SA."""
+        inner = IP(raw(inner))
+        keeps_whole = bool(inner.flags.DF)
+        fields = {"tos": inner.tos, "flags": "DF" if keeps_whole else 0,
+                  "id": 0 if keeps_whole else seq & 0xFFFF, **outer}
+        self.sends(port, self.sa(spi).seal(inner, seq, **fields))
+        self.carries(spi, inner)
+
+    def carries(self, spi, inner):
+        packets, total = self.carried.get(spi, (0, 0))
+        self.carried[spi] = (packets + 1, total + len(raw(inner)))
+
+    def opens(self, spi, inner, port="lan"):
+        """`inner` comes out of the SA and is forwarded."""
+        self.carries(spi, inner)
+        self.forwards(port, inner)
+
+    def punts(self, frame):
+        self.punted.append(raw(frame))
+
+    def punts_opened(self, spi, inner, port="wan"):
+        """`inner` comes out of the SA and is for Linux, by the mirror of `port`."""
+        self.carries(spi, inner)
+        self.punts(Ether(src=DATAPLANE_MAC, dst=OUR_MAC[port], type=0x0800) / raw(inner))
+
+    def drops(self, reason, count=1, sa=None):
+        self.dropped[reason] += count
+        if sa is not None:
+            self.dropped_by_sa[sa][reason] += count
+
+    def originates(self, count=1):
+        self.originated += count
+
+    def stands_at(self, spi, top, bitmap=None):
+        """The SA's highest sequence number; the window's bits, newest the lowest."""
+        self.tops[spi] = top
+        if bitmap is not None:
+            self.bitmaps[spi] = bitmap
+
+
+def read_text(folder, name):
+    """The case's own file, or else the common one."""
+    own = os.path.join(folder, name)
+    with open(own if os.path.exists(own) else os.path.join(COMMON, name), encoding="utf-8") as file:
+        return file.read()

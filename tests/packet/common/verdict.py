@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Compares one run of `culvert replay` with what the case says. Returns faults, one line each."""
+
+from scapy.layers.inet import IP
+from scapy.layers.ipsec import ESP, IPSecIntegrityError
+from scapy.layers.l2 import Ether
+
+ENDS = ("sent", "punted", "merged", "held")
+BEGINNINGS = ("received", "from_linux", "originated", "split")
+
+
+def faults_of(lab, run):
+    """`run` has counters (the JSON), sent {port: frames} and punted [frame]."""
+    faults = []
+    faults += balance_faults(lab, run.counters)
+    faults += drop_faults("drops", lab.dropped, run.counters["drops"])
+    for port in run.sent:
+        faults += frame_faults(f"{port} sent", lab, lab.sent.get(port, []), run.sent[port])
+        counted = run.counters["ports"][port]["tx_packets"]
+        if counted != len(run.sent[port]):
+            faults.append(f"{port}: counted {counted} frames sent, wrote {len(run.sent[port])}")
+    faults += frame_faults("punted", lab, lab.punted, run.punted)
+    faults += sa_faults(lab, run.counters["sas"])
+    return faults
+
+
+def balance_faults(lab, counters):
+    begun = sum(counters[name] for name in BEGINNINGS)
+    ended = sum(counters[name] for name in ENDS) + sum(counters["drops"].values())
+    if begun != ended:
+        yield f"balance: {begun} packets began, {ended} ended: {counters}"
+    wanted = {"received": len(lab.received), "originated": lab.originated, "from_linux": 0,
+              "split": 0, "merged": 0, "held": 0, "punted": len(lab.punted),
+              "sent": sum(len(frames) for frames in lab.sent.values())}
+    for name, count in wanted.items():
+        if counters[name] != count:
+            yield f"{name}: {counters[name]}, must be {count}"
+
+
+def drop_faults(place, wanted, seen):
+    for reason in sorted({*wanted, *seen}):
+        if wanted.get(reason, 0) != seen.get(reason, 0):
+            yield f"{place}: {reason} {seen.get(reason, 0)}, must be {wanted.get(reason, 0)}"
+
+
+def sa_faults(lab, sas):
+    by_spi = {int(sa["spi"], 16): sa for sa in sas}
+    for spi, sa in by_spi.items():
+        place = f"SA {spi:#x}"
+        yield from drop_faults(place, lab.dropped_by_sa.get(spi, {}), sa["drops"])
+        seen = (sa["packets"], sa["bytes"])
+        if seen != lab.carried.get(spi, (0, 0)):
+            yield f"{place}: packets and bytes {seen}, must be {lab.carried.get(spi, (0, 0))}"
+        if spi in lab.tops and sa["replay"]["top"] != lab.tops[spi]:
+            yield f"{place}: stands at {sa['replay']['top']}, must be {lab.tops[spi]}"
+        if spi in lab.bitmaps and int(sa["replay"]["bitmap"], 16) != lab.bitmaps[spi]:
+            yield f"{place}: window {sa['replay']['bitmap']}, must be {lab.bitmaps[spi]:x}"
+    for spi in {*lab.carried, *lab.dropped_by_sa, *lab.tops} - by_spi.keys():
+        yield f"SA {spi:#x}: not there"
+
+
+def frame_faults(place, lab, wanted, seen):
+    for i, (want, have) in enumerate(zip(wanted, seen)):
+        if want != have:
+            yield (f"{place}: frame {i}: {description(lab, have)}\n      {have.hex()}"
+                   f"\n    must be {description(lab, want)}\n      {want.hex()}")
+    for name, frames in (("is missing", wanted[len(seen):]), ("is too many", seen[len(wanted):])):
+        for frame in frames:
+            yield f"{place}: {description(lab, frame)} {name}"
+    for frame in seen:
+        yield from seal_faults(place, lab, frame)
+
+
+def seal_faults(place, lab, frame):
+    """Everything sealed that leaves must open at the other end, whatever the case says of it."""
+    ether = Ether(frame)
+    if ESP not in ether or place == "punted":
+        return
+    sa = lab.all_sas().get(ether[ESP].spi)
+    if sa is None or sa.src != ether[IP].src:
+        return
+    if int.from_bytes(ether[ESP].data[:8], "big") & 0xFFFFFFFF != ether[ESP].seq:
+        yield f"{place}: IV {ether[ESP].data[:8].hex()} with sequence number {ether[ESP].seq}"
+    try:
+        sa.open(bytes(ether[IP]), int.from_bytes(ether[ESP].data[:4], "big"))
+    except IPSecIntegrityError:
+        yield f"{place}: {description(lab, frame)} does not open"
+
+
+def description(lab, frame):
+    if len(frame) < 14:
+        return f"{len(frame)} bytes"
+    ether = Ether(frame)
+    text = ether.summary()
+    if ESP in ether:
+        text += f" spi {ether[ESP].spi:#x} seq {ether[ESP].seq}"
+    return f"{len(frame)} bytes, {text}"

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "dataplane/fib.h"
+#include "tests/unit/dataplane/reader_threads.h"
+
+namespace culvert {
+namespace {
+
+constexpr PortId kPort{0};
+constexpr std::uint32_t kNetworks = 32;
+constexpr Ipv4Address network(std::uint32_t i) {
+  return Ipv4Address{0x0a000000 + i * 256};
+}
+constexpr Ipv4Address gateway(std::uint32_t i) {
+  return Ipv4Address{0xc0000200 + i};
+}
+
+// Each network has a /24 by way of its own gateway, and within it longer prefixes by way of the
+// same gateway flap. Whatever is there at a moment, the gateway is always the network's own:
+// rte_fib's recycled groups, a half-made change or an adjacency used again would lead to another.
+TEST(FibThreads, AlwaysFindTheRightGatewayWhilePrefixesFlap) {
+  ReaderThreads readers(2);
+  const auto fib = Fib::create(
+      "flap", {.max_routes = 2048, .max_long_networks = 64, .max_adjacencies = 512}, readers);
+  ASSERT_NE(fib, nullptr);
+  for (std::uint32_t i = 0; i < kNetworks; ++i) {
+    ASSERT_EQ(fib->route_add({network(i), 24}, gateway(i), kPort), Refusal::none);
+  }
+  fib->publish();
+  readers.start([&fib] {
+    std::array<Ipv4Address, kNetworks> destinations;
+    std::array<AdjacencyIndex, kNetworks> found;
+    for (std::uint32_t host = 0; host < 256; host += 15) {
+      for (std::uint32_t i = 0; i < kNetworks; ++i) {
+        destinations[i] = Ipv4Address{network(i).raw() + host};
+      }
+      fib->lookup_burst(destinations, found);
+      for (std::uint32_t i = 0; i < kNetworks; ++i) {
+        const Adjacency adjacency = fib->adjacency(found[i]);
+        ASSERT_NE(adjacency.kind, AdjacencyKind::no_route);
+        ASSERT_EQ(adjacency.next_hop.raw() % 64, i);
+      }
+    }
+  });
+  // The network's second gateway, so that adjacencies are taken and given back, too.
+  const auto other_gateway = [](std::uint32_t i) { return Ipv4Address{gateway(i).raw() + 64}; };
+  for (std::uint32_t round = 0; round < 600; ++round) {
+    for (std::uint32_t i = 0; i < kNetworks; ++i) {
+      const auto bits = static_cast<std::uint8_t>(25 + (round / 2 + i) % 8);
+      const IpPrefix prefix{network(i), bits};
+      const Ipv4Address via = round % 3 == 0 ? gateway(i) : other_gateway(i);
+      ASSERT_EQ(round % 2 == 0 ? fib->route_add(prefix, via, kPort) : fib->route_delete(prefix),
+                Refusal::none);
+    }
+    fib->publish();
+  }
+  readers.stop();
+}
+
+}  // namespace
+}  // namespace culvert

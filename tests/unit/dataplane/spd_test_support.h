@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/flow_key.h"
+#include "dataplane/shm/messages.h"
+
+namespace culvert {
+
+struct Net {
+  std::uint32_t address = 0;  // host byte order
+  std::uint8_t bits = 0;
+};
+
+// A policy that protects `src` to `dst` on the way out.
+inline PolicySpec policy_for(Net src, Net dst, std::uint32_t priority = 0) {
+  PolicySpec spec;
+  spec.generation = 1;
+  spec.direction = Direction::out;
+  spec.action = PolicyAction::protect;
+  spec.priority = priority;
+  spec.selector.family = Family::v4;
+  spec.selector.src = IpAddress::v4(Be32{src.address});
+  spec.selector.src_prefix_bits = src.bits;
+  spec.selector.dst = IpAddress::v4(Be32{dst.address});
+  spec.selector.dst_prefix_bits = dst.bits;
+  return spec;
+}
+
+inline FlowKey flow(std::uint32_t src, std::uint32_t dst, IpProtocol protocol = IpProtocol::udp,
+                    std::uint16_t src_port = 0, std::uint16_t dst_port = 0) {
+  return {Ipv4Address{src}, Ipv4Address{dst}, src_port, dst_port, protocol};
+}
+
+}  // namespace culvert
