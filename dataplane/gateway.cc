@@ -108,7 +108,7 @@ class Rest {
   static constexpr std::uint32_t kSpins = 16;         // rounds
   static constexpr std::uint32_t kShortSleeps = 100;  // rounds
   static constexpr long kShortSleepNs = 50'000;
-  static constexpr long kLongSleepNs = 200'000;
+  static constexpr long kLongSleepNs = 250'000;
 
   Qsbr* qsbr_;
   WorkerCounters* counters_;

@@ -209,7 +209,7 @@ void Housekeeper::wait() {
   for (const Mirror& mirror : context_.mirrors) {
     waits[count++] = {.fd = mirror.descriptor(), .events = POLLIN, .revents = 0};
   }
-  constexpr int kMilliseconds = 1;
+  constexpr int kMilliseconds = 2;
   if (poll(waits.data(), count, kMilliseconds) > 0 && (waits[0].revents & POLLIN) != 0) {
     std::uint64_t rung = 0;
     static_cast<void>(!read(context_.request_bell, &rung, sizeof rung));

@@ -43,7 +43,7 @@ class Housekeeper {
   // Does what there is to do and returns how much it was.
   std::size_t run_once();
 
-  // Sleeps until there may be something to do, 1 ms at most.
+  // Sleeps until there may be something to do, 2 ms at most.
   void wait();
 
   // Drops what still waits for a neighbour; for the end.

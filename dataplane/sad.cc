@@ -124,6 +124,11 @@ Refusal Sad::check_spec(SaIndex index, const SaSpec& spec) const {
 // A new SA starts at spec.sequence; one that was here before continues.
 Refusal Sad::prepare_state(const SaSpec& spec, SaState& state) {
   if (state.generation == spec.generation) return Refusal::none;
+  // A former culvertd may have died between a removal and its end.
+  if (state.generation != 0 && state.window_slots > kInlineWindowSlots) {
+    window_memory_.give_back(state.window_offset, state.window_slots);
+  }
+  state.generation = 0;
   reset_counters(state);
   state.sequence.store(spec.sequence, std::memory_order_relaxed);
   state.window_size = 0;

@@ -89,8 +89,8 @@ class SaManagerTest : public ::testing::Test {
   void restart_control() {
     manager_.reset();
     client_.reset();
-    client_ = std::make_unique<DataplaneClient>(control_regions_, dataplane_.descriptors(),
-                                                timeout_);
+    client_ =
+        std::make_unique<DataplaneClient>(control_regions_, dataplane_.descriptors(), timeout_);
     manager_ = std::make_unique<SaManager>(control_regions_, *client_, options());
     manager_->add_listener(&recorder_);
   }
@@ -103,8 +103,8 @@ class SaManagerTest : public ::testing::Test {
     return options;
   }
 
-  // For tests in which the dataplane is dead, so that they need not wait long to hear it. Everything
-  // else waits long enough for a machine with much to do.
+  // For tests in which the dataplane is dead, so that they need not wait long to hear it.
+  // Everything else waits long enough for a machine with much to do.
   void set_timeout(std::chrono::milliseconds timeout) {
     timeout_ = timeout;
     restart_control();
