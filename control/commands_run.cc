@@ -179,7 +179,8 @@ void add_replay(CLI::App& app, Action& action) {
   add_config_option(*command, arguments->config_file);
   command->add_option("--xfrm", arguments->batch_files,
                       "load this file of `xfrm ...` lines besides the configuration's");
-  command->add_option("--in", arguments->inputs, "PORT=FILE: frames that arrive at a port");
+  command->add_option("--in", arguments->inputs, "PORT=FILE: frames that arrive at a port")
+      ->required();
   command->add_option("--out", arguments->outputs, "PORT=FILE: gets the frames a port sends");
   command->add_option("--punt", arguments->punt_file, "gets the frames that would go to Linux");
   command->add_option("--burst", arguments->burst, "frames taken at a time")

@@ -49,8 +49,9 @@ std::vector<std::string> config_lines(const Config& config) {
       fmt::format("esp: large_window_slots {}", config.window_slots),
       fmt::format("policy: default {}",
                   config.default_policy == PolicyAction::bypass ? "bypass" : "discard"),
-      fmt::format("control: group \"{}\"", config.group),
-      fmt::format("control: state_dir \"{}\"", config.state_dir.string()),
+      fmt::format("control: group {}", config.group.empty() ? "none" : config.group),
+      fmt::format("control: state_dir {}",
+                  config.state_dir.empty() ? "default" : config.state_dir.string()),
   };
   for (const ConfigPort& port : config.ports) add_port_lines(port, lines);
   for (const ConfigRoute& route : config.routes) lines.push_back(route_line(config, route));

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -106,7 +107,8 @@ class Replay {
   std::unique_ptr<RegionsServer> regions_;
   ChildProcess dataplane_;
   ChildProcess control_;
-  std::vector<std::string> lines_;  // what both said, for when something goes wrong
+  std::string dataplane_said_;  // last: why it ended, when it did
+  std::string control_said_;
   std::optional<Error> failure_;
 };
 
@@ -156,10 +158,13 @@ Result<void> Replay::start_processes() {
     control_arguments.emplace_back("--xfrm");
     control_arguments.push_back(file.string());
   }
-  const auto keep = [this](const std::string& line) { lines_.push_back(line); };
   loop_.on_signal(SIGCHLD, [this] { reap(); });
-  if (const auto started = dataplane_.start(dataplane_arguments, keep); !started) return started;
-  return control_.start(control_arguments, keep);
+  const auto keep_dataplane = [this](const std::string& line) { dataplane_said_ = line; };
+  const auto keep_control = [this](const std::string& line) { control_said_ = line; };
+  if (const auto started = dataplane_.start(dataplane_arguments, keep_dataplane); !started) {
+    return started;
+  }
+  return control_.start(control_arguments, keep_control);
 }
 
 void Replay::fail(int code, std::string message) {
@@ -167,10 +172,19 @@ void Replay::fail(int code, std::string message) {
   loop_.stop();
 }
 
+// A program that refuses ends with status 1 and says why in its last line.
+std::string reason_of(std::string_view program, int status, std::string_view last_line) {
+  const std::string head = fmt::format("{}: ", program);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && last_line.starts_with(head)) {
+    return std::string(last_line.substr(head.size()));
+  }
+  return fmt::format("{} {}", program, exit_text(status));
+}
+
 void Replay::reap() {
   int status = 0;
-  if (control_.reap(status)) fail(ECHILD, "culvert-control " + exit_text(status));
-  if (dataplane_.reap(status)) fail(ECHILD, "culvertd " + exit_text(status));
+  if (dataplane_.reap(status)) fail(ECHILD, reason_of("culvertd", status, dataplane_said_));
+  if (control_.reap(status)) fail(ECHILD, reason_of("culvert-control", status, control_said_));
 }
 
 Result<Json> Replay::run() {
@@ -182,10 +196,7 @@ Result<Json> Replay::run() {
     if (regions_->phase() == DataplanePhase::replay_done) loop_.stop();
   });
   loop_.run();
-  if (failure_) {
-    for (const std::string& line : lines_) std::fprintf(stderr, "%s\n", line.c_str());
-    return *failure_;
-  }
+  if (failure_) return *failure_;
   return collect();
 }
 

@@ -231,8 +231,8 @@ void EspInbound::finish(const Candidate& candidate, Lanes& lanes) {
   auto* inner = packet.header<Ipv4Header>(0);
   packet.truncate(inner->total_length.host());  // the rest was traffic flow padding
 
-  const auto ecn = (sa.flags & kSaNoEcn) != 0 ? inner->ecn()
-                                              : ecn_on_decapsulation(inner->ecn(), outer.ecn());
+  const auto ecn =
+      (sa.flags & kSaNoEcn) != 0 ? inner->ecn() : ecn_on_decapsulation(inner->ecn(), outer.ecn());
   if (!ecn) return drops_->drop(packet, DropReason::esp_in_ecn, state);
   const Dscp dscp = (sa.flags & kSaDecapDscp) != 0 ? outer.dscp() : inner->dscp();
   if (*ecn != inner->ecn() || dscp != inner->dscp()) rewrite_dscp_and_ecn(*inner, dscp, *ecn);

@@ -187,11 +187,12 @@ std::string run_replay(Dataplane& dataplane, const ReplayFiles& files,
   }
   status.phase.store(DataplanePhase::forwarding, std::memory_order_release);
   error = replay.run(stop);
+  if (!error.empty()) return error;
   status.phase.store(DataplanePhase::replay_done, std::memory_order_release);
-  while (error.empty() && !stop.load(std::memory_order_relaxed)) {
+  while (!stop.load(std::memory_order_relaxed)) {
     if (dataplane.housekeeper().run_once() == 0) dataplane.housekeeper().wait();
   }
-  return error;
+  return {};
 }
 
 }  // namespace culvert

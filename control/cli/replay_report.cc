@@ -10,12 +10,15 @@ std::string replay_text(const Json& counters) {
   for (const auto& [name, value] : counters.items()) {
     if (value.is_number()) totals.add_row({name, value});
   }
+  // Named, so that they live as long as the loops over them.
+  const Json drop_counts = counters.value("drops", Json::object());
+  const Json port_counts = counters.value("ports", Json::object());
   Table drops({"drop", "packets"});
-  for (const auto& [name, count] : counters.value("drops", Json::object()).items()) {
+  for (const auto& [name, count] : drop_counts.items()) {
     drops.add_row({name, count});
   }
   Table ports({"port", "rx [packets]", "rx [bytes]", "tx [packets]", "tx [bytes]"});
-  for (const auto& [name, port] : counters.value("ports", Json::object()).items()) {
+  for (const auto& [name, port] : port_counts.items()) {
     ports.add_row({name, port.value("rx_packets", Json()), port.value("rx_bytes", Json()),
                    port.value("tx_packets", Json()), port.value("tx_bytes", Json())});
   }

@@ -78,8 +78,10 @@ CASES = [
     (["-c", "missing.toml", "--in", "wan=good.pcap"], FAILED, "missing.toml"),
     (["-c", "bad.toml", "--in", "wan=good.pcap"], FAILED, "replay_window 7"),
     (GOOD_CONFIG + ["--xfrm", "missing.xfrm", "--in", "wan=good.pcap"], FAILED, "missing.xfrm"),
-    (GOOD_CONFIG + ["--xfrm", "bad.xfrm", "--in", "wan=good.pcap"], FAILED, "must be at least 256"),
-    (GOOD_CONFIG + ["--xfrm", "other.xfrm", "--in", "wan=good.pcap"], FAILED, "other.xfrm:1"),
+    (GOOD_CONFIG + ["--xfrm", "bad.xfrm", "--in", "wan=good.pcap"], FAILED,
+     "bad.xfrm:8: Error: spi 0x20: reserved, must be at least 256"),
+    (GOOD_CONFIG + ["--xfrm", "other.xfrm", "--in", "wan=good.pcap"], FAILED,
+     "other.xfrm:1: \"link set\""),
 ]
 
 

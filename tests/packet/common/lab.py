@@ -77,7 +77,6 @@ class Lab:
     def __init__(self, folder):
         self.config = read_text(folder, "gw.toml")
         self.xfrm = read_text(folder, "site.xfrm")
-        self.bursts = (32, 1, 7)
         self.received = []  # (time_ns, port, frame)
         self.sent = defaultdict(list)
         self.punted = []

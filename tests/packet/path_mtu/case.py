@@ -15,7 +15,6 @@ def largest(sa):
 
 def packets(lab):
     lab.set_mtu("wan", MTU)
-    lab.set_mtu("lan", 1300)
     for spi, far in ((OUT, FAR), (UDP_OUT, UDP_FAR)):
         fits = largest(lab.sa(spi))
         for size in (fits + 1, fits + 2, fits + 3, fits + 4):
@@ -27,14 +26,3 @@ def packets(lab):
         for seq, size in enumerate((fits, fits - 1, fits - 2, fits - 3), 1):
             lab.receive("lan", sized(size, dst=far, flags="DF"))
             lab.seals(spi, hop(sized(size, dst=far, flags="DF")), seq)
-    # Out of the tunnel and too big for the link behind us: the answer goes back through it.
-    big = sized(1301, incoming, flags="DF")
-    lab.receive("wan", lab.sa(IN).seal(big, 1))
-    lab.carries(IN, big)
-    lab.drops("forward_too_big")
-    lab.originates()
-    lab.seals(OUT, icmp_error(LAN, FAR, FRAGMENTATION_NEEDED, hop(big), mtu=1300), 5)
-    lab.receive("wan", lab.sa(IN).seal(sized(1300, incoming, flags="DF"), 2))
-    lab.opens(IN, sized(1300, incoming, flags="DF"))
-    lab.receive("lan", outgoing())
-    lab.seals(OUT, hop(outgoing()), 6)

@@ -13,13 +13,13 @@ namespace {
 using std::chrono::milliseconds;
 using testing::ElementsAre;
 
-struct Run {
+struct ShellRun {
   std::vector<std::string> lines;
   int status = -1;
 };
 
-Run run_shell(const std::string& script) {
-  Run run;
+ShellRun run_shell(const std::string& script) {
+  ShellRun run;
   EventLoop loop;
   ChildProcess child(loop);
   loop.on_signal(SIGCHLD, [&] {
@@ -33,7 +33,7 @@ Run run_shell(const std::string& script) {
 }
 
 TEST(ChildProcess, HandsOutItsErrorLinesAndItsStatus) {
-  const Run run = run_shell("echo one >&2; printf 'two' >&2; exit 3");
+  const ShellRun run = run_shell("echo one >&2; printf 'two' >&2; exit 3");
   EXPECT_THAT(run.lines, ElementsAre("one", "two"));
   EXPECT_EQ(exit_text(run.status), "ended with status 3");
 }

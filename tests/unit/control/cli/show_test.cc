@@ -42,7 +42,7 @@ TEST(Table, AlignsNumbersRightAndTextLeft) {
 }
 
 TEST(SasText, SaysEverythingAboutAnSa) {
-  const std::string text = sas_text({inbound_sa()}, SaDetail::full);
+  const std::string text = sas_text(Json::array({inbound_sa()}), SaDetail::full);
   for (const char* part :
        {"SPI 0x00001001  in  192.0.2.2:4500 -> 192.0.2.1:4500", "tunnel, aes128-gcm", "ESN yes",
         "packets 4, bytes 400, highest sequence number 5", "replay window 64", "000000000000001f",
@@ -54,17 +54,17 @@ TEST(SasText, SaysEverythingAboutAnSa) {
 TEST(SasText, SaysNeverForAnSaThatWasNotUsed) {
   Json sa = inbound_sa();
   sa["last_used_seconds_ago"] = nullptr;
-  EXPECT_THAT(sas_text({sa}, SaDetail::full), HasSubstr("last used never"));
+  EXPECT_THAT(sas_text(Json::array({sa}), SaDetail::full), HasSubstr("last used never"));
 }
 
 TEST(SasText, LeavesTheWindowOutForOutboundSas) {
   Json sa = inbound_sa();
   sa["direction"] = "out";
-  EXPECT_THAT(sas_text({sa}, SaDetail::full), Not(HasSubstr("replay window")));
+  EXPECT_THAT(sas_text(Json::array({sa}), SaDetail::full), Not(HasSubstr("replay window")));
 }
 
 TEST(SasText, FitsAnSaIntoOneLine) {
-  const std::string text = sas_text({inbound_sa()}, SaDetail::brief);
+  const std::string text = sas_text(Json::array({inbound_sa()}), SaDetail::brief);
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
   EXPECT_THAT(text, HasSubstr("last use [s ago]"));
 }

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What control may ask for, and what is refused: requests are as hostile as packets.
+#include "dataplane/requests.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+
+namespace culvert {
+namespace {
+
+class NobodyWaits final : public Quiescence {
+ public:
+  void wait() override {}
+};
+
+class HostileRequests : public testing::Test {
+ protected:
+  static constexpr std::uint32_t kMaxSas = 64;
+  static constexpr std::uint32_t kMaxPolicies = 64;
+
+  HostileRequests() {
+    StartConfig start;
+    start.worker_count = 1;
+    start.port_count = 2;
+    EXPECT_EQ(create_regions({kMaxSas, kMaxPolicies, 4096}, start, descriptors_), "");
+    descriptors_.back() = dup(descriptors_.front());
+    EXPECT_EQ(ours_.attach(descriptors_, Side::dataplane), "");
+    EXPECT_EQ(theirs_.attach(descriptors_, Side::control), "");
+    engine_ = Engine::create();
+    std::string error;
+    sad_ = Sad::create(ours_, *engine_, 1, quiescence_, error);
+    EXPECT_EQ(error, "");
+    spd_ = Spd::create(kMaxPolicies, 1, quiescence_);
+    fib_ = Fib::create("requests_test", {.max_routes = 256, .max_long_networks = 64}, quiescence_);
+    requests_ = std::make_unique<Requests>(Requests::Context{.regions = ours_,
+                                                             .ports = ports_,
+                                                             .sad = *sad_,
+                                                             .spd = *spd_,
+                                                             .fib = *fib_,
+                                                             .default_policy = default_policy_,
+                                                             .quiescence = quiescence_});
+    writer_ = std::make_unique<RingWriter<Request>>(theirs_.requests().requests,
+                                                    theirs_.requests().requests_produced,
+                                                    theirs_.state().requests_consumed);
+    reader_ = std::make_unique<RingReader<Completion>>(theirs_.state().completions,
+                                                       theirs_.state().completions_produced,
+                                                       theirs_.requests().completions_consumed);
+  }
+  ~HostileRequests() override {
+    for (const int descriptor : descriptors_) close(descriptor);
+  }
+
+  // The dataplane's answer to one request.
+  Refusal ask(Request request) {
+    request.sequence = ++sequence_;
+    EXPECT_TRUE(writer_->push(request));
+    EXPECT_EQ(requests_->poll(), 1u);
+    Completion completion;
+    EXPECT_TRUE(reader_->pop(completion));
+    EXPECT_EQ(completion.sequence, sequence_);
+    return completion.refusal;
+  }
+
+  // An SA that is in order, in slot 3.
+  void write_sa() {
+    SaSpec& spec = theirs_.sa_specs()[3];
+    spec = {.generation = 7,
+            .direction = Direction::in,
+            .transform = static_cast<std::uint8_t>(TransformId::aes128_gcm16),
+            .family = Family::v4,
+            .spi = 0x1001,
+            .replay_window = 64,
+            .src = IpAddress::v4(Be32(0xc0000202)),
+            .dst = IpAddress::v4(Be32(0xc0000201))};
+    KeySlot& key = theirs_.keys()[3];
+    key = {.generation = 7, .key_bytes = 20, .key = {}};
+  }
+  static Request sa_add() { return {.op = RequestOp::sa_add, .index = 3, .generation = 7}; }
+
+  Descriptors descriptors_{};
+  Regions ours_;
+  Regions theirs_;
+  NobodyWaits quiescence_;
+  std::array<Port, 2> ports_{};
+  DefaultPolicy default_policy_{PolicyAction::discard};
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Sad> sad_;
+  std::unique_ptr<Spd> spd_;
+  std::unique_ptr<Fib> fib_;
+  std::unique_ptr<Requests> requests_;
+  std::unique_ptr<RingWriter<Request>> writer_;
+  std::unique_ptr<RingReader<Completion>> reader_;
+  std::uint64_t sequence_ = 0;
+};
+
+TEST_F(HostileRequests, AnSaThatIsInOrderIsAddedAndDeletedAndItsKeyWiped) {
+  write_sa();
+  EXPECT_EQ(ask(sa_add()), Refusal::none);
+  ASSERT_NE(sad_->sa(SaIndex{3}), nullptr);
+  const ExpandedKey* key = sad_->sa(SaIndex{3})->key;
+  EXPECT_EQ(ask(sa_add()), Refusal::slot_in_use);
+  EXPECT_EQ(ask({.op = RequestOp::sa_delete, .index = 3, .generation = 7}), Refusal::none);
+  EXPECT_EQ(sad_->sa(SaIndex{3}), nullptr);
+  const ExpandedKey zero{};
+  EXPECT_EQ(std::memcmp(key, &zero, sizeof zero), 0);
+  EXPECT_EQ(ask({.op = RequestOp::sa_delete, .index = 3, .generation = 7}), Refusal::slot_empty);
+}
+
+TEST_F(HostileRequests, EachFieldOfAnSaOutOfRangeIsRefusedByItsName) {
+  struct Case {
+    Refusal refusal;
+    void (*damage)(SaSpec& spec, KeySlot& key, Request& request);
+  };
+  const Case cases[] = {
+      {Refusal::bad_index, [](SaSpec&, KeySlot&, Request& r) { r.index = kMaxSas; }},
+      {Refusal::bad_index, [](SaSpec&, KeySlot&, Request& r) { r.index = 0xffffffff; }},
+      {Refusal::bad_generation, [](SaSpec&, KeySlot&, Request& r) { r.generation = 8; }},
+      {Refusal::bad_enum, [](SaSpec& s, KeySlot&, Request&) { s.direction = Direction{9}; }},
+      {Refusal::bad_enum, [](SaSpec& s, KeySlot&, Request&) { s.mode = SaMode{9}; }},
+      {Refusal::bad_enum, [](SaSpec& s, KeySlot&, Request&) { s.flags = 0x80000000; }},
+      {Refusal::bad_family, [](SaSpec& s, KeySlot&, Request&) { s.family = Family{9}; }},
+      {Refusal::bad_spi, [](SaSpec& s, KeySlot&, Request&) { s.spi = 255; }},
+      {Refusal::bad_transform, [](SaSpec& s, KeySlot&, Request&) { s.transform = 0; }},
+      {Refusal::bad_transform, [](SaSpec& s, KeySlot&, Request&) { s.transform = 255; }},
+      {Refusal::bad_window, [](SaSpec& s, KeySlot&, Request&) { s.replay_window = 31; }},
+      {Refusal::bad_window, [](SaSpec& s, KeySlot&, Request&) { s.replay_window = 32769; }},
+      {Refusal::bad_key, [](SaSpec&, KeySlot& k, Request&) { k.generation = 6; }},
+      {Refusal::bad_key, [](SaSpec&, KeySlot& k, Request&) { k.key_bytes = 19; }},
+      {Refusal::bad_key, [](SaSpec&, KeySlot& k, Request&) { k.key_bytes = 0xffffffff; }},
+      {Refusal::bad_selector,
+       [](SaSpec& s, KeySlot&, Request&) {
+         s.selector.family = Family::v4;
+         s.selector.src_prefix_bits = 33;
+       }},
+  };
+  for (const Case& one : cases) {
+    write_sa();
+    Request request = sa_add();
+    one.damage(theirs_.sa_specs()[3], theirs_.keys()[3], request);
+    EXPECT_EQ(ask(request), one.refusal) << "case " << &one - cases;
+    EXPECT_EQ(sad_->sa(SaIndex{3}), nullptr) << "case " << &one - cases;
+  }
+  write_sa();
+  EXPECT_EQ(ask(sa_add()), Refusal::none);
+}
+
+TEST_F(HostileRequests, PoliciesRoutesAndNeighborsOutOfRangeAreRefusedByTheirNames) {
+  PolicySpec& policy = theirs_.policy_specs()[2];
+  policy = {.generation = 1, .direction = Direction::out, .action = PolicyAction::protect};
+  policy.selector.family = Family::v4;
+  const Request set{.op = RequestOp::policy_set, .index = 2, .generation = 1};
+  policy.sa_count = 9;
+  EXPECT_EQ(ask(set), Refusal::bad_enum);
+  policy.sa_count = 1;
+  policy.sas[0] = kMaxSas;
+  EXPECT_EQ(ask(set), Refusal::bad_sa_set);
+  policy.sas[0] = 0;
+  EXPECT_EQ(ask(set), Refusal::none);
+  EXPECT_EQ(ask({.op = RequestOp::policy_set, .index = kMaxPolicies, .generation = 1}),
+            Refusal::bad_index);
+  EXPECT_EQ(ask({.op = RequestOp::policy_delete, .index = 2, .generation = 5}),
+            Refusal::bad_generation);
+  EXPECT_EQ(ask({.op = RequestOp::policy_default, .action = PolicyAction::protect}),
+            Refusal::bad_enum);
+  EXPECT_EQ(ask({.op = RequestOp::address_add, .family = Family::v4, .prefix_bits = 33}),
+            Refusal::bad_prefix);
+  EXPECT_EQ(ask({.op = RequestOp::address_add, .family = Family::v4, .port = 2}),
+            Refusal::bad_port);
+  EXPECT_EQ(ask({.op = RequestOp::route_add, .family = Family::v6}), Refusal::bad_family);
+  EXPECT_EQ(ask({.op = RequestOp::route_add, .family = Family::v4, .port = 0xffff}),
+            Refusal::bad_port);
+  EXPECT_EQ(ask({.op = RequestOp::neighbor_set, .family = Family::v4, .port = 77}),
+            Refusal::bad_port);
+  EXPECT_EQ(ask({.op = RequestOp{200}}), Refusal::unknown_op);
+}
+
+TEST_F(HostileRequests, AProducerIndexThatMakesNoSenseIsPassedOver) {
+  theirs_.requests().requests_produced.store(1'000'000'000'000);
+  EXPECT_EQ(requests_->poll(), 0u);
+  theirs_.requests().requests_produced.store(3);
+  EXPECT_EQ(requests_->poll(), 0u);
+}
+
+TEST_F(HostileRequests, RandomBytesNeverDoMoreThanTheySay) {
+  std::mt19937_64 random(42);
+  const auto scribble = [&random](auto& value) {
+    for (std::size_t i = 0; i < sizeof value; ++i) {
+      reinterpret_cast<std::uint8_t*>(&value)[i] = static_cast<std::uint8_t>(random() % 12);
+    }
+  };
+  for (int round = 0; round < 3000; ++round) {
+    for (SaSpec& spec : theirs_.sa_specs().first(4)) scribble(spec);
+    for (KeySlot& key : theirs_.keys().first(4)) scribble(key);
+    for (PolicySpec& policy : theirs_.policy_specs().first(4)) scribble(policy);
+    Request request;
+    scribble(request);
+    request.index %= 5;
+    static_cast<void>(ask(request));
+  }
+}
+
+}  // namespace
+}  // namespace culvert
