@@ -12,6 +12,7 @@ namespace culvert {
 namespace {
 
 constexpr std::uint16_t kDescriptors = 1024;
+constexpr auto kAnySocket = static_cast<unsigned>(SOCKET_ID_ANY);
 // AF_XDP keeps a whole mbuf within one page.
 constexpr std::uint16_t kLargestXdpMtu = 3400;
 
@@ -88,7 +89,7 @@ std::string set_up_queues(const Port& port, const PortConfig& config, rte_mempoo
   }
   for (std::uint16_t queue = 0; queue < port.rx_queues; ++queue) {
     const int result =
-        rte_eth_rx_queue_setup(port.device, queue, rx_descriptors, SOCKET_ID_ANY, nullptr, &pool);
+        rte_eth_rx_queue_setup(port.device, queue, rx_descriptors, kAnySocket, nullptr, &pool);
     if (result != 0) {
       return about(config) + "receive queue " + std::to_string(queue) + ": " +
              rte_strerror(-result);
@@ -96,7 +97,7 @@ std::string set_up_queues(const Port& port, const PortConfig& config, rte_mempoo
   }
   for (std::uint16_t queue = 0; queue < port.tx_queues; ++queue) {
     const int result =
-        rte_eth_tx_queue_setup(port.device, queue, tx_descriptors, SOCKET_ID_ANY, nullptr);
+        rte_eth_tx_queue_setup(port.device, queue, tx_descriptors, kAnySocket, nullptr);
     if (result != 0) {
       return about(config) + "transmit queue " + std::to_string(queue) + ": " +
              rte_strerror(-result);
