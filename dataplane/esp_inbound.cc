@@ -68,7 +68,8 @@ void EspInbound::open_burst(std::span<Packet> packets, Lanes& lanes) {
   for (std::size_t i = 0; i < packets.size(); ++i) {
     if (sas_[i] != nullptr) check(packets[i], *sas_[i]);
   }
-  engine_->open(std::span(jobs_).first(candidate_count_), verdicts_);
+  engine_->open(std::span(jobs_).first(candidate_count_),
+                std::span(verdicts_).first(candidate_count_));
   commit_windows();
   for (std::size_t i = 0; i < candidate_count_; ++i) {
     if (replay_verdicts_[i] == ReplayVerdict::fresh) finish(candidates_[i], lanes);
@@ -101,7 +102,8 @@ std::size_t EspInbound::read_headers(std::span<Packet> packets) {
 
 // Step 2. ESP that is not for one of our addresses passes through like any other packet.
 void EspInbound::find_sas(std::span<Packet> packets, Lanes& lanes) {
-  sad_->table().find_burst(std::span(keys_).first(packets.size()), indices_);
+  sad_->table().find_burst(std::span(keys_).first(packets.size()),
+                           std::span(indices_).first(packets.size()));
   for (std::size_t i = 0; i < packets.size(); ++i) {
     sas_[i] = indices_[i] == kNoSa ? nullptr : sad_->sa(indices_[i]);
     if (sas_[i] != nullptr) {
@@ -193,7 +195,8 @@ void EspInbound::commit_window(SaGroups::Group& group) {
     members[count++] = i;
   }
   if (count == 0) return;
-  window_of(*group.sa).commit(std::span(sequences_).first(count), commit_results_);
+  window_of(*group.sa).commit(std::span(sequences_).first(count),
+                              std::span(commit_results_).first(count));
   for (std::size_t m = 0; m < count; ++m) {
     const ReplayVerdict result = commit_results_[m];
     replay_verdicts_[members[m]] = result;

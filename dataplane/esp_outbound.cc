@@ -53,7 +53,8 @@ std::size_t EspOutbound::send_burst(std::span<Packet> packets, Lanes& lanes) {
   candidate_count_ = 0;
   groups_.reset();
   for (std::size_t i = 0; i < packets.size(); ++i) read_flow(packets[i], flows_[i]);
-  context_.spd.lookup_burst(Direction::out, std::span(flows_).first(packets.size()), policies_);
+  context_.spd.lookup_burst(Direction::out, std::span(flows_).first(packets.size()),
+                            std::span(policies_).first(packets.size()));
   const std::size_t lane_before = lanes.clear.packets().size();
   std::size_t taken = 0;
   for (; taken < packets.size() && lanes.clear.packets().size() == lane_before; ++taken) {

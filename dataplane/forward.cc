@@ -49,7 +49,7 @@ void Forward::operator()(Lane<Packet>& lane, Lanes& lanes) {
 void Forward::forward_burst(std::span<Packet> packets, Lanes& lanes) {
   for (std::size_t i = 0; i < packets.size(); ++i) read_flow(packets[i], flows_[i]);
   const auto flows = std::span(flows_).first(packets.size());
-  spd_->lookup_burst(Direction::in, flows, policies_);
+  spd_->lookup_burst(Direction::in, flows, std::span(policies_).first(flows.size()));
 
   std::size_t count = 0;
   for (std::size_t i = 0; i < packets.size(); ++i) {
@@ -58,7 +58,7 @@ void Forward::forward_burst(std::span<Packet> packets, Lanes& lanes) {
     packets[count++] = packets[i];
   }
   policy_counts_.flush();
-  fib_->lookup_burst(std::span(destinations_).first(count), adjacencies_);
+  fib_->lookup_burst(std::span(destinations_).first(count), std::span(adjacencies_).first(count));
   for (std::size_t i = 0; i < count; ++i) fib_->prefetch(adjacencies_[i]);
   for (std::size_t i = 0; i < count; ++i) {
     packets[i].meta().adjacency = adjacencies_[i].raw();

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -115,8 +116,9 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         make_files(folder)
-        for arguments, code, words in CASES:
-            faults = list(faults_of(culvert, folder, arguments, code, words))
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(lambda case: list(faults_of(culvert, folder, *case)), CASES))
+        for (arguments, _, _), faults in zip(CASES, found):
             failed += bool(faults)
             print(f"{'FAIL' if faults else 'ok  '} culvert replay {' '.join(arguments)}")
             for fault in faults:
