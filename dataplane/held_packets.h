@@ -16,7 +16,8 @@ namespace culvert {
 class HeldPackets {
  public:
   static constexpr std::size_t kMaxPerNeighbor = 8;
-  static constexpr std::size_t kMaxNeighbors = 1024;
+  // At most 2048 buffers wait, whoever scans: a port has 4096 and more.
+  static constexpr std::size_t kMaxNeighbors = 256;
   static constexpr std::uint64_t kPatienceNs = 1'000'000'000;
 
   struct Neighbor {

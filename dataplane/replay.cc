@@ -87,18 +87,19 @@ Replay::Source* Replay::next_source() {
   return oldest;
 }
 
-// A frame longer than a buffer becomes one of two segments, as from a device.
+// A frame longer than a buffer becomes one of two segments, as from a device. A null packet: there
+// is no buffer.
 Packet Replay::take(Source& source) {
   const auto frame = source.reader.frame();
   rte_mbuf* mbuf = rte_pktmbuf_alloc(&dataplane_->pool());
-  if (mbuf == nullptr) std::abort();  // every buffer is back before the next burst
+  if (mbuf == nullptr) return Packet();
   const std::size_t fits = std::min<std::size_t>(frame.size(), rte_pktmbuf_tailroom(mbuf));
   std::memcpy(rte_pktmbuf_mtod(mbuf, void*), frame.data(), fits);
   mbuf->data_len = static_cast<std::uint16_t>(fits);
   mbuf->pkt_len = static_cast<std::uint32_t>(fits);
   if (fits < frame.size()) {
     rte_mbuf* rest = rte_pktmbuf_alloc(&dataplane_->pool());
-    if (rest == nullptr) std::abort();
+    if (rest == nullptr) return Packet();
     rest->data_len = static_cast<std::uint16_t>(
         std::min<std::size_t>(frame.size() - fits, rte_pktmbuf_tailroom(rest)));
     std::memcpy(rte_pktmbuf_mtod(rest, void*), frame.data() + fits, rest->data_len);
@@ -126,6 +127,9 @@ std::string Replay::run(const std::atomic<bool>& stop) {
     burst.clear();
     while (burst.size() < files_->burst && source != nullptr) {
       burst.push_back(take(*source));
+      if (burst.back().mbuf() == nullptr) {
+        return "all packet buffers hold packets that wait for a neighbour: raise [dataplane] mbufs";
+      }
       source = next_source();
     }
     for (const Packet packet : burst) dataplane_->clock().advance_to(packet.meta().time_ns);

@@ -142,6 +142,14 @@ gateway_up() {
     cat "$log"
     die "gateway $site did not start"
   }
+  # Linux lets a bridge know of a cable plugged in up to a second later, and so a host.
+  lab_wait_for 10 wire_is_up "$site" || die "no link at gateway $site's ports"
+}
+
+wire_is_up() {
+  ip -n "$LAB-internet" -d link show "${1}0" | grep -q "state forwarding" &&
+    ip -n "$LAB-host-$1" link show eth0 | grep -q "state UP" &&
+    ip -n "$LAB-gw-$1" link show wan | grep -q "state UP"
 }
 
 gateways_up() {

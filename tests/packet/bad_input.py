@@ -20,6 +20,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "common"))
 
 import pcap  # noqa: E402
+from scapy.layers.inet import IP, UDP  # noqa: E402
+from scapy.layers.l2 import Ether  # noqa: E402
+from scapy.packet import raw  # noqa: E402
 
 FRAME = bytes(60)
 FAILED, USAGE = 1, 2
@@ -33,6 +36,12 @@ def write(folder, name, content):
 def read_common(name):
     with open(os.path.join(HERE, "common", name), "rb") as file:
         return file.read()
+
+
+def scan(number):
+    """A frame to one of 200 neighbors that do not answer."""
+    packet = IP(src="192.0.2.2", dst=f"10.1.9.{1 + number % 200}") / UDP()
+    return raw(Ether(dst="02:00:00:00:01:01", src="02:00:00:00:01:02") / packet)
 
 
 def make_files(folder):
@@ -51,6 +60,10 @@ def make_files(folder):
     write(folder, "bad.xfrm", batch + b"xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp "
           b"spi 0x20 reqid 1 mode tunnel aead rfc4106(gcm(aes)) 0x"
           + bytes(range(0x70, 0x84)).hex().encode() + b" 128\n")
+    # More packets for unknown neighbors than there are buffers.
+    small = config.replace(b"mbufs = 4096", b"mbufs = 1024").replace(b"10.1.0.1/24", b"10.1.0.1/16")
+    write(folder, "small.toml", small + b'\n[policy]\ndefault = "bypass"\n')
+    write(folder, "scan.pcap", pcap.encode([(i, scan(i)) for i in range(1100)]))
     write(folder, "other.xfrm", b"link set lo down\n")
 
 
@@ -78,6 +91,7 @@ CASES = [
     (GOOD_CONFIG + ["--in", "wan=good.pcap", "--burst", "65"], USAGE, "--burst"),
     (["-c", "missing.toml", "--in", "wan=good.pcap"], FAILED, "missing.toml"),
     (["-c", "bad.toml", "--in", "wan=good.pcap"], FAILED, "replay_window 7"),
+    (["-c", "small.toml", "--in", "wan=scan.pcap"], FAILED, "raise [dataplane] mbufs"),
     (GOOD_CONFIG + ["--xfrm", "missing.xfrm", "--in", "wan=good.pcap"], FAILED, "missing.xfrm"),
     (GOOD_CONFIG + ["--xfrm", "bad.xfrm", "--in", "wan=good.pcap"], FAILED,
      "bad.xfrm:8: Error: spi 0x20: reserved, must be at least 256"),
