@@ -281,7 +281,7 @@ StartConfig start_config(const Config& config, std::string_view instance_name) {
     copy_text(from.device, port.device);
     port.kind = from.kind;
     port.has_mac = from.mac ? 1 : 0;
-    port.mac = from.mac.value_or(MacAddress{});
+    port.mac = from.mac.value_or(MacBytes{});
     port.mtu = from.mtu;
     port.rx_queues = from.rx_queues;
     port.ring_size = from.ring_size;

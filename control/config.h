@@ -24,14 +24,14 @@ struct AddressPrefix {
   friend bool operator==(const AddressPrefix&, const AddressPrefix&) = default;
 };
 
-using MacAddress = std::array<std::uint8_t, 6>;
+using MacBytes = std::array<std::uint8_t, 6>;
 
 // One [[port]]. Its place in Config::ports is its PortId.
 struct ConfigPort {
   std::string name;                           // also the mirror's, at most 15 bytes
   std::string device;                         // a Linux interface or a DPDK device string
   PortKind kind = PortKind::linux_interface;  // follows from `device`
-  std::optional<MacAddress> mac;
+  std::optional<MacBytes> mac;
   std::vector<AddressPrefix> addresses;
   std::uint16_t mtu = 1500;
   std::uint16_t rx_queues = 0;  // 0: as many as there are workers and the device has
@@ -48,7 +48,7 @@ struct ConfigRoute {
 struct ConfigNeighbor {
   Family family = Family::none;
   IpAddress address;
-  MacAddress mac{};
+  MacBytes mac{};
   std::uint16_t port = 0;  // index into Config::ports
 };
 

@@ -65,7 +65,7 @@ class PortReader {
   void read_name(ConfigTable& table, ConfigPort& port);
   void read_device(ConfigTable& table, ConfigPort& port);
   void read_addresses(ConfigTable& table, ConfigPort& port);
-  [[nodiscard]] std::optional<MacAddress> mac_of(const ConfigText& text);
+  [[nodiscard]] std::optional<MacBytes> mac_of(const ConfigText& text);
   [[nodiscard]] std::optional<std::uint16_t> port_of(const ConfigText& text);
   [[nodiscard]] std::optional<IpAddress> ipv4_of(std::string_view key, const ConfigText& text);
   [[nodiscard]] bool is_ours(const IpAddress& address) const;
@@ -160,7 +160,7 @@ void PortReader::read_port(const toml::table& section) {
   config_.ports.push_back(std::move(port));
 }
 
-std::optional<MacAddress> PortReader::mac_of(const ConfigText& text) {
+std::optional<MacBytes> PortReader::mac_of(const ConfigText& text) {
   const auto mac = parse_mac(text.value);
   if (!mac) {
     errors_.add(*text.node, fmt::format("mac \"{}\": must be six pairs of hexadecimal digits, such "
@@ -168,7 +168,7 @@ std::optional<MacAddress> PortReader::mac_of(const ConfigText& text) {
                                         text.value));
     return std::nullopt;
   }
-  if ((mac->front() & 1) != 0 || *mac == MacAddress{}) {
+  if ((mac->front() & 1) != 0 || *mac == MacBytes{}) {
     errors_.add(*text.node,
                 fmt::format("mac \"{}\": must be a unicast address (first byte even) and not zero",
                             text.value));
@@ -259,7 +259,7 @@ void PortReader::read_neighbor(const toml::table& section) {
   const auto address = table.required_text("address");
   if (address) neighbor.address = ipv4_of("address", *address).value_or(IpAddress{});
   if (const auto mac = table.required_text("mac")) {
-    neighbor.mac = mac_of(*mac).value_or(MacAddress{});
+    neighbor.mac = mac_of(*mac).value_or(MacBytes{});
   }
   if (const auto port = table.required_text("port")) neighbor.port = port_of(*port).value_or(0);
   table.finish();

@@ -40,7 +40,7 @@ class ForwardingRecord {
 
   std::set<Place> addresses_;
   std::map<Place, Route> routes_;  // their port is in the value
-  std::map<Place, MacAddress> neighbors_;
+  std::map<Place, MacBytes> neighbors_;
 };
 
 }  // namespace culvert

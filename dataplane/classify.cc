@@ -30,10 +30,6 @@ bool is_neighbor_discovery(const Ipv6Header& header, std::span<const std::byte> 
   return type != nullptr && *type >= kRouterSolicitation && *type <= kRedirect;
 }
 
-bool is_for_many(Ipv4Address address) {
-  return address.raw() >> 28 == 0xe || address.raw() == 0xffffffff;
-}
-
 }  // namespace
 
 DropReason reason_for(Ipv4Validity validity) {

@@ -23,16 +23,6 @@ bool is_ike(const FlowKey& flow) {
          (flow.dst_port == kIkePort || flow.dst_port == kNatTPort);
 }
 
-// Not to be forwarded (RFC 1812 5.3.7, 5.2.1): this network, loopback, multicast and reserved.
-bool is_for_one_host(Ipv4Address address) {
-  const std::uint32_t first = address.raw() >> 24;
-  return first != 0 && first != 127 && first < 224;
-}
-bool is_multicast_or_broadcast(Ipv4Address address) {
-  const std::uint32_t first = address.raw() >> 24;
-  return (first >= 224 && first < 240) || address.raw() == 0xffffffff;
-}
-
 }  // namespace
 
 void Forward::operator()(Lane<Packet>& lane, Lanes& lanes) {
@@ -110,10 +100,11 @@ bool Forward::is_admitted_opened(Packet packet, const PolicyEntry* policy) {
 void Forward::route(Packet packet, PackedAdjacency adjacency, Lanes& lanes) {
   auto* header = packet.header<Ipv4Header>(0);
   const Ipv4Address destination = host_address(header->destination);
-  if (is_multicast_or_broadcast(destination) && packet.meta().sa == kNoSa.raw()) {
+  if (is_for_many(destination) && packet.meta().sa == kNoSa.raw()) {
     return punt(packet, packet.meta().in_port, lanes);
   }
-  if (!is_for_one_host(destination) || !is_for_one_host(host_address(header->source))) {
+  // Not to be forwarded (RFC 1812 5.2.1, 5.3.7).
+  if (!is_one_host(destination) || !is_one_host(host_address(header->source))) {
     return drops_->drop(packet, DropReason::forward_broadcast);
   }
   switch (adjacency.kind()) {

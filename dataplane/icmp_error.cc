@@ -18,11 +18,6 @@ constexpr std::uint8_t kErrorTtl = 64;
 // RFC 1812 4.3.2.5: network control.
 constexpr Dscp kErrorDscp{48};
 
-bool is_one_host(Ipv4Address address) {
-  const std::uint32_t raw = address.raw();
-  return raw >> 24 != 0 && raw >> 24 != 127 && raw >> 28 < 0xe;
-}
-
 bool may_be_answered(const Ipv4Header& header, std::span<const std::byte> packet) {
   if (header.fragment_offset_bytes() != 0) return false;
   if (!is_one_host(host_address(header.source)) || !is_one_host(host_address(header.destination))) {

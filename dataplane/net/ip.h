@@ -47,6 +47,17 @@ enum class IpProtocol : std::uint8_t {
   return Be32{address.raw()};
 }
 
+// Not to one host: multicast (RFC 1112 4) or limited broadcast (RFC 919 7).
+[[nodiscard]] constexpr bool is_for_many(Ipv4Address address) {
+  return address.raw() >> 28 == 0xe || address.raw() == 0xffffffff;
+}
+// May be a host's own address: not of this network, loopback, multicast or reserved (RFC 1122
+// 3.2.1.3).
+[[nodiscard]] constexpr bool is_one_host(Ipv4Address address) {
+  const std::uint32_t first = address.raw() >> 24;
+  return first != 0 && first != 127 && first < 224;
+}
+
 // RFC 791 3.1, the Type of Service byte as RFC 2474 3 and RFC 3168 5 divide it:
 //
 //    0                   1                   2                   3
