@@ -109,12 +109,19 @@ std::string Dataplane::make_tables(std::uint64_t secret) {
 }
 
 std::string Dataplane::make_rings() {
+  constexpr const char* kNoBell = "no eventfd to wake a thread by; raise the limit of open files";
+  if (!housekeeper_bell_.open()) return kNoBell;
   for (std::uint32_t i = 0; i < start_.worker_count; ++i) {
     const std::string number = std::to_string(i);
     constexpr unsigned kPair = RING_F_SP_ENQ | RING_F_SC_DEQ;
     const HousekeeperRings rings{
-        rte_ring_create(("to_housekeeper" + number).c_str(), kRingPackets, SOCKET_ID_ANY, kPair),
-        rte_ring_create(("to_worker" + number).c_str(), kRingPackets, SOCKET_ID_ANY, kPair)};
+        .to_housekeeper = rte_ring_create(("to_housekeeper" + number).c_str(), kRingPackets,
+                                          SOCKET_ID_ANY, kPair),
+        .to_worker =
+            rte_ring_create(("to_worker" + number).c_str(), kRingPackets, SOCKET_ID_ANY, kPair),
+        .housekeeper_bell = &housekeeper_bell_,
+        .worker_bell = &worker_bells_[i]};
+    if (!worker_bells_[i].open()) return kNoBell;
     rte_ring* relay =
         rte_ring_create(("relay" + number).c_str(), kRingPackets, SOCKET_ID_ANY, RING_F_SC_DEQ);
     if (rings.to_housekeeper == nullptr || rings.to_worker == nullptr || relay == nullptr) {
@@ -126,16 +133,19 @@ std::string Dataplane::make_rings() {
   return {};
 }
 
-std::vector<Tx::Way> Dataplane::ways_of(std::uint32_t worker) const {
+std::vector<Tx::Way> Dataplane::ways_of(std::uint32_t worker) {
+  const auto way_by = [this](std::size_t owner) {
+    return Tx::Way{.relay = relays_[owner], .bell = &worker_bells_[owner]};
+  };
   std::vector<Tx::Way> ways;
   for (std::uint32_t i = 0; i < start_.port_count; ++i) {
     const Port& port = ports_[i];
     if (port.device == Port::kNoDevice) {
-      ways.push_back({.relay = relays_.front()});
+      ways.push_back(way_by(0));
     } else if (worker < port.tx_queues) {
       ways.push_back({.device = port.device, .queue = static_cast<std::uint16_t>(worker)});
     } else {
-      ways.push_back({.relay = relays_[worker % port.tx_queues]});
+      ways.push_back(way_by(worker % port.tx_queues));
     }
   }
   return ways;
@@ -172,6 +182,7 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
                                                                     .fib = *fib_,
                                                                     .clock = clock_,
                                                                     .pool = *pool_,
+                                                                    .bell = housekeeper_bell_,
                                                                     .request_bell = request_bell,
                                                                     .state_bell = state_bell},
                                                std::move(punt_sink));

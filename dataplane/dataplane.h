@@ -3,12 +3,14 @@
 
 #include <rte_mempool.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "crypto/esp_transform.h"
+#include "dataplane/bell.h"
 #include "dataplane/clock.h"
 #include "dataplane/eal.h"
 #include "dataplane/fib.h"
@@ -62,7 +64,7 @@ class Dataplane {
   [[nodiscard]] std::string check_start() const;
   [[nodiscard]] std::string make_tables(std::uint64_t secret);
   [[nodiscard]] std::string make_rings();
-  [[nodiscard]] std::vector<Tx::Way> ways_of(std::uint32_t worker) const;
+  [[nodiscard]] std::vector<Tx::Way> ways_of(std::uint32_t worker);
 
   const Regions* regions_ = nullptr;
   StartConfig start_;
@@ -79,6 +81,8 @@ class Dataplane {
   std::unique_ptr<Requests> requests_;
   std::vector<HousekeeperRings> rings_;
   std::vector<rte_ring*> relays_;  // by worker
+  std::array<Bell, kMaxWorkers> worker_bells_;
+  Bell housekeeper_bell_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Housekeeper> housekeeper_;
 };

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/housekeeper.h"
 
-#include <poll.h>
 #include <rte_ethdev.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ip.h"
@@ -16,6 +17,8 @@ constexpr std::uint64_t kSecondNs = 1'000'000'000;
 constexpr std::uint64_t kConfirmEveryNs = 30 * kSecondNs;
 constexpr std::uint64_t kAskAgainNs = kSecondNs / 4;
 constexpr std::uint64_t kLookAfterPortsNs = kSecondNs / 10;
+// For what rings no bell: ports, packets that have waited too long, and a stop.
+constexpr timespec kLongestSleep{0, 50'000'000};
 
 // The mirror hears frames from this one: locally administered, nobody's.
 constexpr MacAddress kDataplaneMac{{0x02, 0, 0, 0, 0, 0x01}};
@@ -125,7 +128,9 @@ void Housekeeper::resume(const HeldPackets::Neighbor& neighbor, MacAddress mac) 
 
 // The first worker takes all that comes from here; any can send to any port.
 void Housekeeper::to_worker(Packet packet, DropReason reason) {
-  if (rte_ring_enqueue(context_.rings.front().to_worker, packet.mbuf()) == 0) return;
+  if (rte_ring_enqueue(context_.rings.front().to_worker, packet.mbuf()) == 0) {
+    return context_.rings.front().worker_bell->ring_if_asleep();
+  }
   if (packet.meta().held != 0) drops_.counters().held_out.add(1);
   drops_.drop(packet, reason);
   drops_.flush();
@@ -203,14 +208,20 @@ void Housekeeper::ring_state_bell() {
 }
 
 void Housekeeper::wait() {
-  std::array<pollfd, kMaxPorts + 1> waits{};
-  std::size_t count = 0;
-  waits[count++] = {.fd = context_.request_bell, .events = POLLIN, .revents = 0};
+  std::array<pollfd, kMaxPorts + 2> waits{};
+  std::size_t count = 1;  // the first is the bell's
+  pollfd& request = waits[count++];
+  request = {.fd = context_.request_bell, .events = POLLIN, .revents = 0};
   for (const Mirror& mirror : context_.mirrors) {
     waits[count++] = {.fd = mirror.descriptor(), .events = POLLIN, .revents = 0};
   }
-  constexpr int kMilliseconds = 2;
-  if (poll(waits.data(), count, kMilliseconds) > 0 && (waits[0].revents & POLLIN) != 0) {
+  const auto has_work = [this] {
+    return std::ranges::any_of(context_.rings, [](const HousekeeperRings& rings) {
+      return rte_ring_empty(rings.to_housekeeper) == 0;
+    });
+  };
+  context_.bell.sleep(std::span(waits).first(count), &kLongestSleep, has_work);
+  if ((request.revents & POLLIN) != 0) {
     std::uint64_t rung = 0;
     static_cast<void>(!read(context_.request_bell, &rung, sizeof rung));
   }

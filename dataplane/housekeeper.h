@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/bell.h"
 #include "dataplane/clock.h"
 #include "dataplane/held_packets.h"
 #include "dataplane/mirror.h"
@@ -32,6 +33,7 @@ class Housekeeper {
     const Fib& fib;
     const Clock& clock;
     rte_mempool& pool;
+    Bell& bell;        // workers ring it
     int request_bell;  // eventfd: control has put requests in
     int state_bell;    // eventfd: completions or events are there
   };
@@ -43,7 +45,7 @@ class Housekeeper {
   // Does what there is to do and returns how much it was.
   std::size_t run_once();
 
-  // Sleeps until there may be something to do, 2 ms at most.
+  // Sleeps until there may be something to do: a request, a frame, or ports to look after.
   void wait();
 
   // Drops what still waits for a neighbour; for the end.

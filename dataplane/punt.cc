@@ -4,6 +4,7 @@
 namespace culvert {
 
 void Punt::send(Lanes& lanes) {
+  if (lanes.punt.empty() && lanes.held.empty()) return;
   for (const Packet packet : lanes.punt.packets()) {
     packet.meta().held = 0;
     if (rte_ring_enqueue(rings_.to_housekeeper, packet.mbuf()) != 0) {
@@ -17,6 +18,7 @@ void Punt::send(Lanes& lanes) {
     }
   }
   lanes.held.clear();
+  rings_.housekeeper_bell->ring_if_asleep();
 }
 
 std::span<Packet> Punt::receive() {

@@ -6,6 +6,7 @@
 #include <array>
 #include <span>
 
+#include "dataplane/bell.h"
 #include "dataplane/lanes.h"
 #include "dataplane/sa_groups.h"
 
@@ -13,10 +14,12 @@ namespace culvert {
 
 // A worker's two rings to the housekeeper, one producer and one consumer each: what goes to Linux
 // or waits for a neighbour, and what comes back. Packets in them have their Ethernet header in
-// front.
+// front. Who puts something in rings the other's bell.
 struct HousekeeperRings {
   rte_ring* to_housekeeper = nullptr;
   rte_ring* to_worker = nullptr;
+  Bell* housekeeper_bell = nullptr;
+  Bell* worker_bell = nullptr;
 };
 
 // The worker's end of them.

@@ -48,6 +48,7 @@ void Tx::flush(std::uint16_t port) {
   for (rte_mbuf* mbuf : mbufs) Packet(mbuf).meta().out_port = static_cast<std::uint8_t>(port);
   const unsigned passed = rte_ring_enqueue_burst(way.relay, reinterpret_cast<void**>(mbufs.data()),
                                                  static_cast<unsigned>(mbufs.size()), nullptr);
+  way.bell->ring_if_asleep();
   if (passed < mbufs.size()) drops_->drop_all(mbufs.subspan(passed), DropReason::tx_ring_full);
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/bell.h"
 #include "dataplane/lanes.h"
 #include "dataplane/port.h"
 #include "dataplane/sa_groups.h"
@@ -24,6 +25,7 @@ class Tx {
     std::uint16_t device = Port::kNoDevice;
     std::uint16_t queue = 0;
     rte_ring* relay = nullptr;  // not null: of the worker that has the queue
+    Bell* bell = nullptr;       // that worker's
   };
 
   // `ways` by PortId. `own_relay` is where others leave frames for this worker's queues, or null.

@@ -40,7 +40,8 @@ TEST_F(EspOutboundStage, DropsWhatHasNoHeadroomForTheHeadersOrNoTailroomForTheTr
 
 TEST_F(PuntStage, DropsWhatTheRingToTheHousekeeperDoesNotTake) {
   const Ring to_housekeeper = ring("punt_full", 4);
-  Punt punt({.to_housekeeper = to_housekeeper.get()}, drops_);
+  Bell bell;
+  Punt punt({.to_housekeeper = to_housekeeper.get(), .housekeeper_bell = &bell}, drops_);
   for (int i = 0; i < 5; ++i) lanes_.punt.push(frame());
   punt.send(lanes_);
   EXPECT_EQ(dropped(DropReason::punt_ring_full), 2u);
@@ -51,7 +52,8 @@ TEST_F(PuntStage, DropsWhatTheRingToTheHousekeeperDoesNotTake) {
 TEST_F(TxStage, DropsWhatTheRelayToTheQueuesOwnerDoesNotTake) {
   const Ring relay = ring("tx_full", 8);
   std::array<PortCounters, 1> port_counters;
-  Tx tx({{.relay = relay.get()}}, nullptr, port_counters, drops_);
+  Bell bell;
+  Tx tx({{.relay = relay.get(), .bell = &bell}}, nullptr, port_counters, drops_);
   for (int i = 0; i < 10; ++i) esp_outbound_->bypass_frame(frame(), lanes_);
   tx.send(lanes_.wire);
   EXPECT_EQ(dropped(DropReason::tx_ring_full), 3u);
@@ -62,7 +64,8 @@ TEST_F(TxStage, DropsWhatTheRelayToTheQueuesOwnerDoesNotTake) {
 TEST_F(HousekeeperThread, DropsWhatTheMirrorDoesNotTake) {
   const Ring to_housekeeper = ring("to_mirror", 8);
   const Ring to_worker = ring("from_mirror", 8);
-  const std::array rings = {HousekeeperRings{to_housekeeper.get(), to_worker.get()}};
+  Bell bell;
+  const std::array rings = {HousekeeperRings{to_housekeeper.get(), to_worker.get(), &bell, &bell}};
   std::array<Mirror, 1> mirrors;  // not open: as one that Linux has taken away
   Requests requests({.regions = regions_,
                      .ports = ports_,
@@ -80,6 +83,7 @@ TEST_F(HousekeeperThread, DropsWhatTheMirrorDoesNotTake) {
                            .fib = *fib_,
                            .clock = clock,
                            .pool = *pool_,
+                           .bell = bell,
                            .request_bell = -1,
                            .state_bell = -1},
                           nullptr);
