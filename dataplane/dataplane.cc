@@ -189,4 +189,14 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
   return {};
 }
 
+Rest::Context Dataplane::rest(std::uint32_t i) {
+  return {.mode = start_.poll,
+          .qsbr = *qsbr_,
+          .worker = i,
+          .counters = counters(i),
+          .bell = worker_bells_[i],
+          .rings = {rings_[i].to_worker, relays_[i]},
+          .rx_queues = workers_[i]->rx_queues()};
+}
+
 }  // namespace culvert

@@ -19,6 +19,7 @@
 #include "dataplane/port.h"
 #include "dataplane/qsbr.h"
 #include "dataplane/requests.h"
+#include "dataplane/rest.h"
 #include "dataplane/sad.h"
 #include "dataplane/shm/regions.h"
 #include "dataplane/spd.h"
@@ -51,6 +52,9 @@ class Dataplane {
   [[nodiscard]] Requests& requests() { return *requests_; }
   [[nodiscard]] Housekeeper& housekeeper() { return *housekeeper_; }
   [[nodiscard]] Worker& worker(std::size_t i) { return *workers_[i]; }
+  // How worker `i` rests between rounds; valid while this is.
+  [[nodiscard]] Rest::Context rest(std::uint32_t i);
+  [[nodiscard]] Bell& bell(std::size_t i) { return worker_bells_[i]; }
   [[nodiscard]] WorkerCounters& counters(std::size_t i) { return regions_->state().workers[i]; }
   // Worker 0's row.
   [[nodiscard]] PortCounters& port_counters(std::size_t port) {

@@ -4,9 +4,13 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+
+#include "dataplane/new_sockets.h"
 
 namespace culvert {
 namespace {
@@ -77,7 +81,8 @@ rte_eth_conf device_config(const rte_eth_dev_info& info, const PortConfig& confi
   return wanted;
 }
 
-std::string set_up_queues(const Port& port, const PortConfig& config, rte_mempool& pool) {
+// AF_XDP's driver opens a queue's socket here.
+std::string set_up_queues(Port& port, const PortConfig& config, rte_mempool& pool) {
   std::uint16_t rx_descriptors = kDescriptors;
   std::uint16_t tx_descriptors = kDescriptors;
   if (config.ring_size != 0) {
@@ -88,8 +93,10 @@ std::string set_up_queues(const Port& port, const PortConfig& config, rte_mempoo
     return about(config) + "cannot choose ring sizes";
   }
   for (std::uint16_t queue = 0; queue < port.rx_queues; ++queue) {
+    const NewSockets xdp_sockets(AF_XDP);
     const int result =
         rte_eth_rx_queue_setup(port.device, queue, rx_descriptors, kAnySocket, nullptr, &pool);
+    std::ranges::copy(xdp_sockets.opened(), std::back_inserter(port.rx_sockets));
     if (result != 0) {
       return about(config) + "receive queue " + std::to_string(queue) + ": " +
              rte_strerror(-result);
@@ -167,8 +174,11 @@ std::string open_devices(const StartConfig& start, rte_mempool& pool, std::span<
   for (std::uint32_t i = 0; i < start.port_count; ++i) {
     const PortConfig& config = start.ports[i];
     Port& port = ports[i];
+    // AF_PACKET's driver opens all queues' sockets when it is probed, one after the other.
+    const NewSockets packet_sockets(AF_PACKET);
     port.device = config.kind == PortKind::linux_interface ? open_linux_interface(start, i)
                                                            : open_dpdk_device(config);
+    port.rx_sockets = packet_sockets.opened();
     if (port.device == Port::kNoDevice) {
       return about(config) +
              (config.kind == PortKind::linux_interface
@@ -178,6 +188,7 @@ std::string open_devices(const StartConfig& start, rte_mempool& pool, std::span<
     std::string error = configure(port, config, start.worker_count, pool);
     if (error.empty()) error = set_mac(port, config);
     if (!error.empty()) return error;
+    if (port.rx_sockets.size() < port.rx_queues) port.rx_sockets.clear();
     report(port, statuses[i]);
   }
   return {};
@@ -208,7 +219,8 @@ std::vector<std::vector<Rx::Queue>> deal_queues(std::span<const Port> ports,
   std::size_t next = 0;
   for (const Port& port : ports) {
     for (std::uint16_t queue = 0; queue < port.rx_queues; ++queue) {
-      dealt[next++ % workers].push_back({port.device, queue, port.id});
+      const int socket = port.rx_sockets.empty() ? -1 : port.rx_sockets[queue];
+      dealt[next++ % workers].push_back({port.device, queue, port.id, socket});
     }
   }
   return dealt;

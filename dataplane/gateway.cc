@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 
 #include "dataplane/devices.h"
 
@@ -78,51 +77,12 @@ struct WorkerThread {
   const std::atomic<bool>* stop;
 };
 
-// In adaptive mode an idle worker sleeps, first for short, then for longer times; the first packet
-// waits kLongSleepNs and a wake-up at most. Asleep it is offline to QSBR.
-class Rest {
- public:
-  explicit Rest(WorkerThread& thread)
-      : qsbr_(&thread.dataplane->qsbr()),
-        counters_(&thread.dataplane->counters(thread.id)),
-        id_(thread.id),
-        may_sleep_(thread.dataplane->start().poll == PollMode::adaptive) {}
-
-  void after(std::size_t packets) {
-    counters_->rounds.add(1);
-    qsbr_->quiescent(id_);
-    if (packets != 0) {
-      counters_->busy_rounds.add(1);
-      idle_rounds_ = 0;
-      return;
-    }
-    if (!may_sleep_ || ++idle_rounds_ <= kSpins) return;
-    const timespec nap{0, idle_rounds_ <= kSpins + kShortSleeps ? kShortSleepNs : kLongSleepNs};
-    qsbr_->offline(id_);
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, nullptr);
-    qsbr_->online(id_);
-    counters_->sleeps.add(1);
-  }
-
- private:
-  static constexpr std::uint32_t kSpins = 16;         // rounds
-  static constexpr std::uint32_t kShortSleeps = 100;  // rounds
-  static constexpr long kShortSleepNs = 50'000;
-  static constexpr long kLongSleepNs = 250'000;
-
-  Qsbr* qsbr_;
-  WorkerCounters* counters_;
-  std::uint32_t id_;
-  bool may_sleep_;
-  std::uint32_t idle_rounds_ = 0;
-};
-
 int run_worker(void* argument) {
   WorkerThread thread = *static_cast<WorkerThread*>(argument);
-  prctl(PR_SET_TIMERSLACK, 1);  // ns; the default adds 50 us to every sleep
+  prctl(PR_SET_TIMERSLACK, 1);  // ns; the default adds 50 us to every timed sleep
   Worker& worker = thread.dataplane->worker(thread.id);
   thread.dataplane->qsbr().start(thread.id);
-  Rest rest(thread);
+  Rest rest(thread.dataplane->rest(thread.id));
   while (!thread.stop->load(std::memory_order_relaxed)) rest.after(worker.run_once());
   thread.dataplane->qsbr().offline(thread.id);
   return 0;
@@ -164,7 +124,6 @@ std::string run_gateway(Dataplane& dataplane, const Descriptors& descriptors,
   }
   if (!error.empty()) return error;
 
-  prctl(PR_SET_TIMERSLACK, 1);
   status.phase.store(DataplanePhase::silent, std::memory_order_release);
   serve(dataplane, stop, true);
   if (!stop.load()) error = in_ports([&] { return start_devices(dataplane.ports()); });
@@ -178,6 +137,7 @@ std::string run_gateway(Dataplane& dataplane, const Descriptors& descriptors,
     serve(dataplane, stop, false);
   }
   status.phase.store(DataplanePhase::stopping, std::memory_order_release);
+  for (const WorkerThread& thread : threads) dataplane.bell(thread.id).ring();
   rte_eal_mp_wait_lcore();
   for (Mirror& mirror : mirrors) mirror.remove_at_close();
   static_cast<void>(in_ports([&] {

@@ -23,6 +23,8 @@ struct Port {
   std::uint16_t mtu = 1500;
   std::uint16_t rx_queues = 0;
   std::uint16_t tx_queues = 0;
+  // Readable when a frame has arrived, by receive queue; empty if the device has no such thing.
+  std::vector<int> rx_sockets;
   MacAddress mac;
   std::array<char, 16> name{};
   // One of the port's addresses, host byte order, 0: none. Written by the housekeeper; ICMP errors

@@ -20,6 +20,7 @@ class Rx {
     std::uint16_t device = 0;  // of ethdev
     std::uint16_t queue = 0;
     std::uint16_t port = 0;  // PortId
+    int socket = -1;         // readable when a frame has arrived; -1: the queue has none
   };
 
   // `port_counters` is the worker's row.
@@ -28,6 +29,8 @@ class Rx {
 
   // Up to kBurst frames, starting with the queue after the one that was served last.
   [[nodiscard]] std::span<Packet> receive(std::uint64_t now_ns);
+
+  [[nodiscard]] std::span<const Queue> queues() const { return queues_; }
 
  private:
   std::vector<Queue> queues_;

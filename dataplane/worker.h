@@ -59,6 +59,8 @@ class Worker {
   // order of their arrival where stages meet, whatever the burst.
   void run_in_order(std::span<Packet> frames);
 
+  [[nodiscard]] std::span<const Rx::Queue> rx_queues() const { return rx_.queues(); }
+
  private:
   void process(std::span<Packet> received);
   void open_nested();
