@@ -64,16 +64,16 @@ void lookup(benchmark::State& state, const PerfCounters& counters, std::uint32_t
             std::uint32_t tuples, Asked asked) {
   const std::shared_ptr<Policies> policies = make_policies(count, tuples);
   std::mt19937 random(1);
-  std::vector<FlowKey> flows;
+  std::vector<FlowWords> flows;
   for (std::size_t i = 0; i < kFlows; ++i) {
     const auto number = static_cast<std::uint32_t>(random() % count);
     const Selector selector = policy_of(number, tuples).selector;
     const std::uint32_t other = asked == Asked::hits ? 0 : 0x80000000;
-    flows.push_back({.src = Ipv4Address{selector.src.v4().host()},
-                     .dst = Ipv4Address{selector.dst.v4().host() ^ other},
-                     .src_port = 1000,
-                     .dst_port = 2000,
-                     .protocol = IpProtocol::udp});
+    flows.push_back(words_of({.src = Ipv4Address{selector.src.v4().host()},
+                              .dst = Ipv4Address{selector.dst.v4().host() ^ other},
+                              .src_port = 1000,
+                              .dst_port = 2000,
+                              .protocol = IpProtocol::udp}));
   }
   std::array<const PolicyEntry*, kBurstPackets> found{};
   std::size_t position = 0;

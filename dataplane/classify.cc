@@ -61,7 +61,7 @@ std::optional<DropReason> why_not_link_local(std::span<const std::byte> packet) 
 // 2. It is for us, or for everyone.
 // 3. By EtherType: IPv4 is checked as a router must (RFC 1812 5.2.2); what we do not speak goes to
 //    Linux.
-void Classify::received(std::span<Packet> frames, Lanes& lanes) {
+[[gnu::flatten]] void Classify::received(std::span<Packet> frames, Lanes& lanes) {
   constexpr std::size_t kAhead = 4;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (i + kAhead < frames.size()) rte_prefetch0(frames[i + kAhead].data());
@@ -76,28 +76,27 @@ void Classify::frame(Packet packet, Lanes& lanes) {
   }
   const auto* ethernet = packet.header<EthernetHeader>(0);
   if (ethernet == nullptr) return drops_->drop(packet, DropReason::classify_runt);
-  if (ethernet->destination != port.mac && !ethernet->destination.is_multicast()) {
+  const bool is_to_many = ethernet->destination.is_multicast();
+  if (ethernet->destination != port.mac && !is_to_many) {
     return drops_->drop(packet, DropReason::classify_other_host);
   }
   const EtherType type = ethernet->type();
-  if (type == EtherType::ipv4) return ipv4_frame(packet, lanes);
   if (type == EtherType::ipv6) return ipv6_frame(packet, lanes);
-  lanes.punt.push(packet);
-}
+  if (type != EtherType::ipv4) return lanes.punt.push(packet);
 
-void Classify::ipv4_frame(Packet packet, Lanes& lanes) {
-  const bool is_to_many = packet.header<EthernetHeader>(0)->destination.is_multicast();
-  packet.pull_front(sizeof(EthernetHeader));
-  const Ipv4Validity validity = validate_ipv4(packet.bytes());
+  const auto ip = packet.bytes().subspan(sizeof(EthernetHeader));
+  const Ipv4Validity validity = validate_ipv4(ip);
   if (validity != Ipv4Validity::ok) return drops_->drop(packet, reason_for(validity));
-  const auto* header = packet.header<Ipv4Header>(0);
-  packet.truncate(header->total_length.host());
-  const Ipv4Address destination = host_address(header->destination);
+  const auto& header = *packet.header<Ipv4Header>(sizeof(EthernetHeader));
   // A frame to many with a packet for one other host would be multiplied (RFC 1812 5.3.4).
-  if (is_to_many && !is_for_many(destination) && !fib_->is_local(destination)) {
-    return drops_->drop(packet, DropReason::forward_broadcast);
+  if (is_to_many) {
+    const Ipv4Address destination = host_address(header.destination);
+    if (!is_for_many(destination) && !fib_->is_local(destination)) {
+      return drops_->drop(packet, DropReason::forward_broadcast);
+    }
   }
-  ipv4(packet, *header, lanes);
+  packet.crop(sizeof(EthernetHeader), header.total_length.host());
+  ipv4(packet, header, lanes);
 }
 
 void Classify::ipv6_frame(Packet packet, Lanes& lanes) {

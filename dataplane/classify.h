@@ -26,7 +26,6 @@ class Classify {
 
  private:
   void frame(Packet packet, Lanes& lanes);
-  void ipv4_frame(Packet packet, Lanes& lanes);
   void ipv6_frame(Packet packet, Lanes& lanes);
   void ipv4(Packet packet, const Ipv4Header& header, Lanes& lanes);
   void esp(Packet packet, const Ipv4Header& header, Lanes& lanes);

@@ -81,20 +81,21 @@ std::string Dataplane::prepare(const Regions& regions, const Settings& settings)
     ports_[i].name = start_.ports[i].name;
   }
   default_policy_.store(start_.default_policy, std::memory_order_relaxed);
-  return make_tables(settings.secret);
+  secret_ = settings.secret;
+  return make_tables();
 }
 
 // Every transform proves itself on this CPU's code path before a packet sees it.
-std::string Dataplane::make_tables(std::uint64_t secret) {
+std::string Dataplane::make_tables() {
   engine_ = Engine::create();
   if (engine_ == nullptr) return "this CPU lacks AES-NI and PCLMULQDQ, which ipsec-mb needs";
   if (const auto fault = engine_->self_test()) return "self-test failed: " + *fault;
   copy_text(engine_->code_path(), status().code_path);
   qsbr_ = std::make_unique<Qsbr>(start_.worker_count);
   std::string error;
-  sad_ = Sad::create(*regions_, *engine_, secret, *qsbr_, error);
+  sad_ = Sad::create(*regions_, *engine_, secret_, *qsbr_, error);
   if (sad_ == nullptr) return error;
-  spd_ = Spd::create(regions_->sizes().max_policies, secret, *qsbr_);
+  spd_ = Spd::create(regions_->sizes().max_policies, secret_, *qsbr_);
   if (spd_ == nullptr) return no_memory("policies");
   fib_ = Fib::create("routes", FibLimits{}, *qsbr_);
   if (fib_ == nullptr) return no_memory("the forwarding table");
@@ -160,7 +161,8 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
                       .ports = ports(),
                       .policy_states = regions_->policy_states(),
                       .default_policy = default_policy_,
-                      .clock = clock_};
+                      .clock = clock_,
+                      .secret = secret_};
   for (std::uint32_t i = 0; i < start_.worker_count; ++i) {
     auto engine = Engine::create();
     if (engine == nullptr) return no_memory("a worker's ipsec-mb");

@@ -66,7 +66,7 @@ class Dataplane {
 
  private:
   [[nodiscard]] std::string check_start() const;
-  [[nodiscard]] std::string make_tables(std::uint64_t secret);
+  [[nodiscard]] std::string make_tables();
   [[nodiscard]] std::string make_rings();
   [[nodiscard]] std::vector<Tx::Way> ways_of(std::uint32_t worker);
 
@@ -74,6 +74,7 @@ class Dataplane {
   StartConfig start_;
   EalUse use_ = EalUse::gateway;
   Clock clock_{Clock::Source::system};
+  std::uint64_t secret_ = 0;
   rte_mempool* pool_ = nullptr;
   std::array<Port, kMaxPorts> ports_{};
   DefaultPolicy default_policy_{PolicyAction::discard};

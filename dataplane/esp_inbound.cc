@@ -10,11 +10,20 @@
 namespace culvert {
 namespace {
 
-constexpr std::size_t kIvBytes = 8;  // of every transform carried so far
+constexpr std::size_t kIvBytes = 8;      // of every transform carried so far
+constexpr std::size_t kMinIcvBytes = 8;  // of every transform that ESP has
 
-// RFC 4303 2.4: 1, 2, 3, ... `padding` ends before the pad length.
-bool is_monotonic(std::span<const std::byte> padding) {
-  for (std::size_t i = 0; i < padding.size(); ++i) {
+// RFC 4303 2.4: 1, 2, 3, ... The padding ends before the trailer and the ICV.
+bool is_monotonic(const std::byte* padding, std::size_t pad_bytes) {
+  if (pad_bytes <= sizeof(std::uint64_t)) {
+    // One load, which ends within trailer and ICV at the latest.
+    static_assert(sizeof(EspTrailer) + kMinIcvBytes >= sizeof(std::uint64_t));
+    std::uint64_t seen;
+    std::memcpy(&seen, padding, sizeof seen);
+    const std::uint64_t difference = seen ^ 0x0807060504030201;
+    return pad_bytes == 0 || difference << (64 - 8 * pad_bytes) == 0;
+  }
+  for (std::size_t i = 0; i < pad_bytes; ++i) {
     if (padding[i] != std::byte{esp_pad_byte(i)}) return false;
   }
   return true;
@@ -42,6 +51,18 @@ bool covers(const Selector& selector, const Ipv4Header& header, TransportPorts p
          matches(selector.dst_port, selector.dst_port_mask, ports.destination);
 }
 
+// DSCP and ECN of the inner header as the outer one's ask for (RFC 6040 4.2); false: the packet
+// must be dropped.
+bool take_outer_dscp_and_ecn(Ipv4Header& inner, std::uint8_t outer, std::uint32_t flags) {
+  const Ipv4Header seen{.dscp_and_ecn = outer};
+  const auto ecn =
+      (flags & kSaNoEcn) != 0 ? inner.ecn() : ecn_on_decapsulation(inner.ecn(), seen.ecn());
+  if (!ecn) return false;
+  const Dscp dscp = (flags & kSaDecapDscp) != 0 ? seen.dscp() : inner.dscp();
+  if (*ecn != inner.ecn() || dscp != inner.dscp()) rewrite_dscp_and_ecn(inner, dscp, *ecn);
+  return true;
+}
+
 }  // namespace
 
 void EspInbound::operator()(Lane<Packet>& lane, Lanes& lanes) {
@@ -60,13 +81,21 @@ void EspInbound::operator()(Lane<Packet>& lane, Lanes& lanes) {
 // 6. Enter the numbers of those that were authentic into their windows (RFC 4303 3.4.3).
 // 7. Take trailer and outer header off; the inner packet must be whole and fit its SA (RFC 4303
 //    3.4.4.1, RFC 4301 5.2, RFC 6040 4.2).
-void EspInbound::open_burst(std::span<Packet> packets, Lanes& lanes) {
+[[gnu::flatten]] void EspInbound::open_burst(std::span<Packet> packets, Lanes& lanes) {
   candidate_count_ = 0;
   groups_.reset();
   packets = packets.first(read_headers(packets));
-  find_sas(packets, lanes);
+  find_sas();
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (sas_[i] != nullptr) check(packets[i], *sas_[i]);
+    if (const Sa* sa = sas_[key_of_[i]]; sa != nullptr) {
+      check(packets[i], *sa);
+    } else {
+      refuse(packets[i], lanes);
+    }
+  }
+  // The keys' salts have been fetched by now.
+  for (CryptoJob& job : std::span(jobs_).first(candidate_count_)) {
+    set_nonce(job, std::span<const std::byte, kIvBytes>(job.payload - kIvBytes, kIvBytes));
   }
   engine_->open(std::span(jobs_).first(candidate_count_),
                 std::span(verdicts_).first(candidate_count_));
@@ -80,6 +109,9 @@ void EspInbound::open_burst(std::span<Packet> packets, Lanes& lanes) {
 // Step 1. Those that pass move to the front; returns how many.
 std::size_t EspInbound::read_headers(std::span<Packet> packets) {
   std::size_t count = 0;
+  key_count_ = 0;
+  Be32 last_destination;
+  Be32 last_spi;  // 0: there was none
   for (const Packet packet : packets) {
     const auto* esp = packet.header<EspHeader>(packet.meta().esp_offset);
     if (esp == nullptr) {
@@ -90,59 +122,60 @@ std::size_t EspInbound::read_headers(std::span<Packet> packets) {
       drops_->drop(packet, DropReason::esp_in_zero_spi);
       continue;
     }
-    const auto* ip = packet.header<Ipv4Header>(0);
-    // The rest of the key is the same for all of IPv4.
-    SaKey& key = keys_[count];
-    std::memcpy(key.destination.bytes.data(), &ip->destination, sizeof ip->destination);
-    key.spi = esp->host_spi();
+    const Be32 destination = packet.header<Ipv4Header>(0)->destination;
+    if (esp->spi != last_spi || destination != last_destination) {
+      last_spi = esp->spi;
+      last_destination = destination;
+      // The rest of the key is the same for all of IPv4.
+      SaKey& key = keys_[key_count_++];
+      std::memcpy(key.destination.bytes.data(), &destination, sizeof destination);
+      key.spi = esp->host_spi();
+    }
+    key_of_[count] = static_cast<std::uint16_t>(key_count_ - 1);
     packets[count++] = packet;
   }
   return count;
 }
 
-// Step 2. ESP that is not for one of our addresses passes through like any other packet.
-void EspInbound::find_sas(std::span<Packet> packets, Lanes& lanes) {
-  sad_->table().find_burst(std::span(keys_).first(packets.size()),
-                           std::span(indices_).first(packets.size()));
-  for (std::size_t i = 0; i < packets.size(); ++i) {
+// Step 2.
+void EspInbound::find_sas() {
+  sad_->table().find_burst(std::span(keys_).first(key_count_),
+                           std::span(indices_).first(key_count_));
+  for (std::size_t i = 0; i < key_count_; ++i) {
     sas_[i] = indices_[i] == kNoSa ? nullptr : sad_->sa(indices_[i]);
     if (sas_[i] != nullptr) {
       __builtin_prefetch(sas_[i]);
       __builtin_prefetch(&sad_->state(indices_[i]), 1);
     }
   }
-  const Sa* prefetched = nullptr;  // its key is on its way for packets of `prefetched_bytes`
-  std::uint32_t prefetched_bytes = 0;
-  for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (sas_[i] != nullptr) {
-      if (sas_[i] == prefetched && packets[i].length() <= prefetched_bytes) continue;
-      prefetched = sas_[i];
-      prefetched_bytes = packets[i].length();
-      engine_->prefetch_key(*sas_[i]->key, sas_[i]->transform, packets[i].length());
-    } else if (fib_->is_local(Ipv4Address{keys_[i].destination.v4().host()})) {
-      drops_->drop(packets[i], DropReason::esp_in_no_sa);
-    } else {
-      lanes.inner.push(packets[i]);
-    }
+}
+
+// Step 2 for a packet without an SA. ESP that is not for one of our addresses passes through like
+// any other packet.
+void EspInbound::refuse(Packet packet, Lanes& lanes) {
+  if (!fib_->is_local(host_address(packet.header<Ipv4Header>(0)->destination))) {
+    return lanes.inner.push(packet);
   }
+  drops_->drop(packet, DropReason::esp_in_no_sa);
 }
 
 // Steps 3 and 4, and the job for step 5.
 void EspInbound::check(Packet packet, const Sa& sa) {
   SaState& state = *sa.state;
-  const PacketMeta& meta = packet.meta();
-  if ((meta.is_udp_encapsulated != 0) != sa.is_udp_encapsulated()) {
+  const std::uint32_t esp_offset = packet.meta().esp_offset;
+  const std::uint32_t length = packet.length();
+  if ((packet.meta().is_udp_encapsulated != 0) != sa.is_udp_encapsulated()) {
     return drops_->drop(packet, DropReason::esp_in_nat_t_mismatch, state);
   }
   const std::uint32_t payload_offset =
-      meta.esp_offset + static_cast<std::uint32_t>(sizeof(EspHeader)) + sa.iv_bytes;
+      esp_offset + static_cast<std::uint32_t>(sizeof(EspHeader)) + sa.iv_bytes;
   const std::uint32_t around = payload_offset + sa.icv_bytes;
-  if (packet.length() < around + sizeof(EspTrailer) ||
-      ((packet.length() - around) & (sa.pad_alignment - 1u)) != 0) {
+  if (length < around + sizeof(EspTrailer) || ((length - around) & (sa.pad_alignment - 1u)) != 0) {
     return drops_->drop(packet, DropReason::esp_in_runt);
   }
 
-  const auto* esp = packet.header<EspHeader>(meta.esp_offset);
+  std::byte* const at = packet.data();
+  const auto* esp = packet.header<EspHeader>(esp_offset);
   const ReplayWindow window = window_of(sa);
   const std::uint32_t wire_low = esp->sequence.host();
   const SeqNum sequence = sa.has_esn() ? window.infer_esn(wire_low) : SeqNum{wire_low};
@@ -155,24 +188,30 @@ void EspInbound::check(Packet packet, const Sa& sa) {
         state);
   }
 
+  SaGroups::Group& group = groups_.of(&sa);
+  if (length > group.prefetched_bytes) {
+    engine_->prefetch_key(*sa.key, sa.transform, length);
+    group.prefetched_bytes = length;
+  }
   CryptoJob& job = jobs_[candidate_count_];
   job.key = sa.key;
-  job.payload = packet.data() + payload_offset;
-  job.payload_bytes = packet.length() - around;
-  job.icv = job.payload + job.payload_bytes;
-  set_nonce(job, std::span<const std::byte, kIvBytes>(
-                     packet.data() + meta.esp_offset + sizeof(EspHeader), kIvBytes));
+  job.payload = at + payload_offset;
+  job.payload_bytes = length - around;
+  job.icv = at + (length - sa.icv_bytes);
   set_aad(job, sa, sequence);
-  SaGroups::Group& group = groups_.of(&sa);
-  const auto self = static_cast<std::uint16_t>(candidate_count_);
+  candidates_[candidate_count_] = {packet,
+                                   &sa,
+                                   sequence,
+                                   payload_offset,
+                                   static_cast<std::uint16_t>(groups_.last_index()),
+                                   SaGroups::kEndOfList};
+  link(candidate_count_++, group);
+}
+
+void EspInbound::link(std::size_t candidate, SaGroups::Group& group) {
+  const auto self = static_cast<std::uint16_t>(candidate);
   (group.head == SaGroups::kEndOfList ? group.head : candidates_[group.tail].next) = self;
   group.tail = self;
-  candidates_[candidate_count_++] = {packet,
-                                     &sa,
-                                     sequence,
-                                     payload_offset,
-                                     static_cast<std::uint16_t>(groups_.last_index()),
-                                     SaGroups::kEndOfList};
 }
 
 // Step 6, once per SA of the burst, in the order of arrival. Afterwards a packet that goes on has
@@ -213,46 +252,47 @@ void EspInbound::finish(const Candidate& candidate, Lanes& lanes) {
   const Packet packet = candidate.packet;
   const Sa& sa = *candidate.sa;
   SaState& state = *sa.state;
-  const auto outer = *packet.header<Ipv4Header>(0);
+  const std::byte* const inner_at = packet.data() + candidate.payload_offset;
+  const std::size_t payload_bytes = packet.length() - candidate.payload_offset - sa.icv_bytes;
 
-  packet.truncate(packet.length() - sa.icv_bytes);
-  packet.pull_front(static_cast<std::uint16_t>(candidate.payload_offset));
-  const auto payload = packet.bytes();
-  const auto* trailer = header_at<EspTrailer>(payload, payload.size() - sizeof(EspTrailer));
-  const std::size_t tail_bytes = sizeof(EspTrailer) + trailer->pad_length;
-  if (tail_bytes > payload.size() ||
-      !is_monotonic(payload.subspan(payload.size() - tail_bytes, trailer->pad_length))) {
+  const auto& trailer =
+      *packet.header<EspTrailer>(candidate.payload_offset + payload_bytes - sizeof(EspTrailer));
+  const std::size_t tail_bytes = sizeof(EspTrailer) + trailer.pad_length;
+  if (tail_bytes > payload_bytes ||
+      !is_monotonic(inner_at + payload_bytes - tail_bytes, trailer.pad_length)) {
     return drops_->drop(packet, DropReason::esp_in_bad_padding, state);
   }
-  if (trailer->next_header != IpProtocol::ipip) {
+  if (trailer.next_header != IpProtocol::ipip) {
     return drops_->drop(packet, DropReason::esp_in_next_header, state);
   }
-  packet.truncate(static_cast<std::uint32_t>(payload.size() - tail_bytes));
-  if (validate_ipv4(packet.bytes()) != Ipv4Validity::ok) {
+  if (validate_ipv4({inner_at, payload_bytes - tail_bytes}) != Ipv4Validity::ok) {
     return drops_->drop(packet, DropReason::esp_in_inner_header, state);
   }
-  auto* inner = packet.header<Ipv4Header>(0);
-  packet.truncate(inner->total_length.host());  // the rest was traffic flow padding
-
-  const auto ecn =
-      (sa.flags & kSaNoEcn) != 0 ? inner->ecn() : ecn_on_decapsulation(inner->ecn(), outer.ecn());
-  if (!ecn) return drops_->drop(packet, DropReason::esp_in_ecn, state);
-  const Dscp dscp = (sa.flags & kSaDecapDscp) != 0 ? outer.dscp() : inner->dscp();
-  if (*ecn != inner->ecn() || dscp != inner->dscp()) rewrite_dscp_and_ecn(*inner, dscp, *ecn);
-  const auto transport = packet.bytes().subspan(inner->header_length_bytes());
-  const TransportPorts ports = transport_ports(*inner, transport);
-  if (sa.has_selector != 0 && !covers(sa.selector, *inner, ports)) {
-    return drops_->drop(packet, DropReason::esp_in_selector_mismatch, state);
+  const auto outer_dscp_and_ecn = packet.header<Ipv4Header>(0)->dscp_and_ecn;
+  auto& inner = *packet.header<Ipv4Header>(candidate.payload_offset);
+  // What lies behind the total length was traffic flow padding.
+  packet.crop(candidate.payload_offset, inner.total_length.host());
+  const bool may_differ = outer_dscp_and_ecn != 0 || (sa.flags & kSaDecapDscp) != 0;
+  if (may_differ && !take_outer_dscp_and_ecn(inner, outer_dscp_and_ecn, sa.flags)) {
+    return drops_->drop(packet, DropReason::esp_in_ecn, state);
+  }
+  bool may_be_esp = inner.protocol == IpProtocol::esp;
+  if (sa.has_selector != 0 || inner.protocol == IpProtocol::udp) {
+    const TransportPorts ports =
+        transport_ports(inner, packet.bytes().subspan(inner.header_length_bytes()));
+    if (sa.has_selector != 0 && !covers(sa.selector, inner, ports)) {
+      return drops_->drop(packet, DropReason::esp_in_selector_mismatch, state);
+    }
+    may_be_esp |= inner.protocol == IpProtocol::udp && ports.destination == kNatTPort;
   }
 
   SaGroups::Group& group = groups_.groups()[candidate.group];
+  PacketMeta& meta = packet.meta();
   ++group.packets;
   group.bytes += packet.length();
-  group.time_ns = packet.meta().time_ns;
-  packet.meta().sa = sa.index;
-  const bool is_esp_again = inner->protocol == IpProtocol::esp ||
-                            (inner->protocol == IpProtocol::udp && ports.destination == kNatTPort);
-  (is_esp_again ? lanes.again : lanes.inner).push(packet);
+  group.time_ns = meta.time_ns;
+  meta.sa = sa.index;
+  (may_be_esp ? lanes.again : lanes.inner).push(packet);
 }
 
 }  // namespace culvert

@@ -38,8 +38,10 @@ class EspInbound {
 
   void open_burst(std::span<Packet> packets, Lanes& lanes);
   std::size_t read_headers(std::span<Packet> packets);
-  void find_sas(std::span<Packet> packets, Lanes& lanes);
+  void find_sas();
+  void refuse(Packet packet, Lanes& lanes);
   void check(Packet packet, const Sa& sa);
+  void link(std::size_t candidate, SaGroups::Group& group);
   void commit_windows();
   void commit_window(SaGroups::Group& group);
   void finish(const Candidate& candidate, Lanes& lanes);
@@ -49,9 +51,12 @@ class EspInbound {
   Engine* engine_;
   DropSink* drops_;
 
+  // What packets name their SA by; those of one SA in a row share an entry.
   std::array<SaKey, kBurst> keys_{};
-  std::array<SaIndex, kBurst> indices_;
-  std::array<const Sa*, kBurst> sas_;
+  std::array<SaIndex, kBurst> indices_;       // of the keys
+  std::array<const Sa*, kBurst> sas_;         // of the keys
+  std::array<std::uint16_t, kBurst> key_of_;  // by packet
+  std::size_t key_count_ = 0;
   std::array<Candidate, kBurst> candidates_;
   std::array<CryptoJob, kBurst> jobs_;
   std::array<Verdict, kBurst> verdicts_;

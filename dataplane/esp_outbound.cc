@@ -2,6 +2,8 @@
 #include "dataplane/esp_outbound.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 
 #include "dataplane/net/checksum.h"
@@ -13,15 +15,31 @@ namespace {
 
 constexpr std::uint64_t kLastSequenceWithoutEsn = 0xffffffff;
 
+// RFC 4303 2.4. Copied as a whole; what is too much is overwritten.
+constexpr auto kPadding = [] {
+  std::array<std::uint8_t, 16> padding{};
+  for (std::size_t i = 0; i < padding.size(); ++i) padding[i] = esp_pad_byte(i);
+  return padding;
+}();
+
 // IKE sent by Linux (RFC 4301 4.4.1 wants an entry for it): UDP 500, and 4500 with the non-ESP
 // marker, so that nobody here can send ESP that culvert did not make.
-bool is_ike(const FlowKey& flow, Packet packet) {
-  if (flow.protocol != IpProtocol::udp) return false;
-  if (flow.src_port == kIkePort) return true;
-  if (flow.src_port != kNatTPort) return false;
+bool is_ike(Packet packet) {
   const auto& ip = *packet.header<Ipv4Header>(0);
-  const auto* marker = packet.header<Be32>(ip.header_length_bytes() + sizeof(UdpHeader));
+  if (ip.protocol != IpProtocol::udp) return false;
+  const auto datagram = packet.bytes().subspan(ip.header_length_bytes());
+  const std::uint16_t port = transport_ports(ip, datagram).source;
+  if (port != kNatTPort) return port == kIkePort;
+  const auto* marker = header_at<Be32>(datagram, sizeof(UdpHeader));
   return marker != nullptr && *marker == Be32{};
+}
+
+// RFC 4301 5.1.2.1, RFC 6040 4.1.
+std::uint8_t outer_dscp_and_ecn(const Ipv4Header& inner, std::uint32_t flags) {
+  std::uint8_t kept = 0xff;
+  if ((flags & kSaDontEncapDscp) != 0) kept &= 0x03;
+  if ((flags & kSaNoEcn) != 0) kept &= 0xfc;
+  return inner.dscp_and_ecn & kept;
 }
 
 }  // namespace
@@ -29,7 +47,7 @@ bool is_ike(const FlowKey& flow, Packet packet) {
 // An ICMP error about a packet of this lane comes to its end, and is taken to the front of those
 // that are left: it leaves before them however the packets fell into bursts. There are no errors
 // about errors.
-void EspOutbound::operator()(Lane<Packet>& lane, Lanes& lanes) {
+void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
   for (std::size_t done = 0; done < lane.packets().size();) {
     const auto packets = lane.packets().subspan(done);
     const std::size_t before = lane.packets().size();
@@ -42,34 +60,33 @@ void EspOutbound::operator()(Lane<Packet>& lane, Lanes& lanes) {
   lane.clear();
 }
 
-// 1. Find the policy (RFC 4301 5.1 step 2): discard, bypass or protect.
+// 1. What the policy says (RFC 4301 5.1 step 2): discard, bypass or protect.
 // 2. To be protected: find the SA, and see that the sealed packet fits (RFC 4301 8.2.1).
 // 3. Take sequence numbers, once per SA (RFC 4303 3.3.3).
 // 4. Write headers, padding and nonces of all packets.
 // 5. Encrypt and make the ICVs (RFC 4303 3.3.2).
 // 6. Next hop.
 // Ends behind a packet that an ICMP error is made about. Returns how many it took.
-std::size_t EspOutbound::send_burst(std::span<Packet> packets, Lanes& lanes) {
+[[gnu::flatten]] std::size_t EspOutbound::send_burst(std::span<ClearPacket> packets, Lanes& lanes) {
   candidate_count_ = 0;
+  outgoing_ = {};
+  next_hop_ = {};
   groups_.reset();
-  for (std::size_t i = 0; i < packets.size(); ++i) read_flow(packets[i], flows_[i]);
-  context_.spd.lookup_burst(Direction::out, std::span(flows_).first(packets.size()),
-                            std::span(policies_).first(packets.size()));
   const std::size_t lane_before = lanes.clear.packets().size();
   std::size_t taken = 0;
   for (; taken < packets.size() && lanes.clear.packets().size() == lane_before; ++taken) {
-    const std::size_t i = taken;
-    switch (verdict(packets[i], flows_[i], policies_[i])) {
+    const auto [packet, policy] = packets[taken];
+    switch (verdict(packet, policy)) {
       case PolicyAction::none:
         break;
       case PolicyAction::bypass:
-        bypass(packets[i], lanes);
+        bypass(packet, lanes);
         break;
       case PolicyAction::discard:
-        context_.drops.drop(packets[i], DropReason::spd_out_discard);
+        context_.drops.drop(packet, DropReason::spd_out_discard);
         break;
       case PolicyAction::protect:
-        protect(packets[i], *policies_[i], lanes);
+        protect(packet, *policy, lanes);
         break;
     }
   }
@@ -88,16 +105,16 @@ std::size_t EspOutbound::send_burst(std::span<Packet> packets, Lanes& lanes) {
 
 // Step 1. The default is for what no policy speaks of in either direction: what an SA carried was
 // admitted by an inbound policy, and goes on to the protected side (RFC 4301 5.2).
-PolicyAction EspOutbound::verdict(Packet packet, const FlowKey& flow, const PolicyEntry* policy) {
+PolicyAction EspOutbound::verdict(Packet packet, const PolicyEntry* policy) {
+  const PacketMeta& meta = packet.meta();
   PolicyAction action = context_.default_policy.load(std::memory_order_relaxed);
   if (policy != nullptr) {
     action = policy->action;
     policy_counts_.add(policy->index, packet);
-  } else if (packet.meta().answers_clear != 0 || packet.meta().sa != kNoSa.raw()) {
+  } else if (meta.answers_clear != 0 || meta.sa != kNoSa.raw()) {
     return PolicyAction::bypass;
   }
-  if (action != PolicyAction::bypass && packet.meta().origin == Origin::linux_ &&
-      is_ike(flow, packet)) {
+  if (action != PolicyAction::bypass && meta.origin == Origin::linux_ && is_ike(packet)) {
     return PolicyAction::bypass;
   }
   return action;
@@ -111,8 +128,8 @@ void EspOutbound::bypass(Packet packet, Lanes& lanes) {
     return;
   }
   const AdjacencyIndex index{packet.meta().adjacency};
-  const std::uint16_t port = context_.fib.packed(index).port().raw();
-  const std::uint32_t mtu = port < context_.ports.size() ? context_.ports[port].mtu : 0;
+  find_next_hop(index);
+  const std::uint32_t mtu = next_hop_.mtu;
   if (packet.length() > mtu && mtu != 0) {
     if (!packet.header<Ipv4Header>(0)->dont_fragment()) {
       return context_.drops.drop(packet, DropReason::forward_needs_fragments);
@@ -124,39 +141,43 @@ void EspOutbound::bypass(Packet packet, Lanes& lanes) {
 }
 
 // Step 2. An SA that was just removed counts as none.
-void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes) {
-  const Sa* sa = nullptr;
+EspOutbound::Outgoing EspOutbound::outgoing_of(const PolicyEntry& policy) const {
   for (const SaIndex index : policy.sa_set()) {
-    sa = context_.sad.sa(index);
-    if (sa != nullptr && sa->direction == Direction::out) break;
-    sa = nullptr;
+    const Sa* sa = context_.sad.sa(index);
+    if (sa == nullptr || sa->direction != Direction::out) continue;
+    return {&policy, sa, largest_inner(*sa, path_mtu(*sa))};
   }
+  return {.policy = &policy};
+}
+
+void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes) {
+  if (outgoing_.policy != &policy) outgoing_ = outgoing_of(policy);
+  const Sa* const sa = outgoing_.sa;
   if (sa == nullptr) {
     if (policy.is_optional) return bypass(packet, lanes);
     return context_.drops.drop(packet, DropReason::esp_out_no_sa);
   }
-  const std::uint32_t fitting = largest_inner(*sa, path_mtu(*sa));
-  if (packet.length() > fitting) {
+  const std::uint32_t length = packet.length();
+  if (length > outgoing_.fitting) {
     if (!packet.header<Ipv4Header>(0)->dont_fragment()) {
       return context_.drops.drop(packet, DropReason::esp_out_needs_fragments, *sa->state);
     }
-    context_.icmp_errors.fragmentation_needed(packet, fitting, lanes);
+    context_.icmp_errors.fragmentation_needed(packet, outgoing_.fitting, lanes);
     return context_.drops.drop(packet, DropReason::esp_out_too_big, *sa->state);
   }
-  const std::uint32_t behind = sa->pad_alignment + 1u + sa->icv_bytes;
   if (rte_pktmbuf_headroom(packet.mbuf()) < sa->outer_bytes + sizeof(EthernetHeader) ||
-      rte_pktmbuf_tailroom(packet.mbuf()) < behind) {
+      rte_pktmbuf_tailroom(packet.mbuf()) < sizeof kPadding + sizeof(EspTrailer) + sa->icv_bytes) {
     return context_.drops.drop(packet, DropReason::esp_out_no_room, *sa->state);
   }
   SaGroups::Group& group = groups_.of(sa);
   candidates_[candidate_count_++] = {packet, sa, SeqNum{}, group.packets,
                                      static_cast<std::uint16_t>(groups_.last_index())};
   ++group.packets;
-  group.bytes += packet.length();
+  group.bytes += length;
   group.time_ns = packet.meta().time_ns;
-  if (packet.length() > group.prefetched_bytes) {
-    context_.engine.prefetch_key(*sa->key, sa->transform, packet.length());
-    group.prefetched_bytes = packet.length();
+  if (length > group.prefetched_bytes) {
+    context_.engine.prefetch_key(*sa->key, sa->transform, length);
+    group.prefetched_bytes = length;
   }
 }
 
@@ -190,75 +211,89 @@ void EspOutbound::take_sequence_numbers() {
   candidate_count_ = kept;
 }
 
-// Step 4 for one packet.
+// Step 4 for one packet. All is written straight into the packet and summed from registers: what
+// was just stored in parts must not be loaded as a whole.
 void EspOutbound::prepare(std::size_t i) {
   const Candidate& candidate = candidates_[i];
   const Packet packet = candidate.packet;
   const Sa& sa = *candidate.sa;
-  const Ipv4Header inner = *packet.header<Ipv4Header>(0);
+  const SeqNum sequence = candidate.sequence;
+  const std::uint32_t flags = sa.flags;
+  const std::uint32_t outer_bytes = sa.outer_bytes;
+  std::byte* const inner_at = packet.data();
+  const auto& inner = *packet.header<Ipv4Header>(0);
 
   // Trailer: the encrypted part ends on a multiple of pad_alignment (RFC 4303 2.4).
   const std::uint32_t inner_bytes = packet.length();
   const std::uint32_t pad_bytes =
       (0u - (inner_bytes + static_cast<std::uint32_t>(sizeof(EspTrailer)))) &
       (sa.pad_alignment - 1u);
-  std::byte* tail =
-      packet.push_back(static_cast<std::uint16_t>(pad_bytes + sizeof(EspTrailer) + sa.icv_bytes));
-  for (std::uint32_t pad = 0; pad < pad_bytes; ++pad) *tail++ = std::byte{esp_pad_byte(pad)};
+  const std::uint32_t payload_bytes =
+      inner_bytes + pad_bytes + static_cast<std::uint32_t>(sizeof(EspTrailer));
+  const std::uint32_t behind = payload_bytes - inner_bytes + sa.icv_bytes;
+  packet.grow(static_cast<std::uint16_t>(outer_bytes), behind);
+  std::memcpy(inner_at + inner_bytes, kPadding.data(), sizeof kPadding);
   const EspTrailer trailer{static_cast<std::uint8_t>(pad_bytes), IpProtocol::ipip};
-  std::memcpy(tail, &trailer, sizeof trailer);
+  std::memcpy(inner_at + inner_bytes + pad_bytes, &trailer, sizeof trailer);
 
-  // Outer header (RFC 4301 5.1.2.1): DSCP and ECN of the inner one (RFC 6040 4.1), DF as inside.
-  // All is written straight into the packet and summed from registers: what was just stored in
-  // parts must not be loaded as a whole.
-  std::byte* front = packet.push_front(sa.outer_bytes);
-  std::memcpy(front, &sa.outer, sizeof sa.outer);
-  auto& outer = *packet.header<Ipv4Header>(0);
-  outer.set_dscp_and_ecn(
-      (sa.flags & kSaDontEncapDscp) != 0 ? Dscp{} : inner.dscp(),
-      (sa.flags & kSaNoEcn) != 0 ? Ecn::not_ect : ecn_on_encapsulation(inner.ecn()));
-  const std::uint32_t outer_length = sa.outer_bytes + inner_bytes + pad_bytes +
-                                     static_cast<std::uint32_t>(sizeof(EspTrailer)) + sa.icv_bytes;
-  outer.total_length = Be16(static_cast<std::uint16_t>(outer_length));
+  // Outer header (RFC 4301 5.1.2.1): DSCP and ECN of the inner one (RFC 6040 4.1), DF as inside; an
+  // identification where routers may fragment.
+  std::byte* at = inner_at - outer_bytes;
+  const std::uint32_t outer_length = outer_bytes + inner_bytes + behind;
+  const bool keeps_df = inner.dont_fragment() && (flags & kSaNoPathMtu) == 0;
+  const std::uint8_t dscp_and_ecn = outer_dscp_and_ecn(inner, flags);
+  const Be32 lengths{std::uint32_t{dscp_and_ecn} << 16 | outer_length};
+  const Be16 identification{keeps_df ? std::uint16_t{0}
+                                     : static_cast<std::uint16_t>(sequence.raw())};
+  const Be16 fragments{keeps_df ? Ipv4Header::kDontFragment : std::uint16_t{0}};
   InternetSum sum(sa.outer.checksum);
-  sum.add(Be16(outer.dscp_and_ecn));
-  sum.add(outer.total_length);
-  if (inner.dont_fragment() && (sa.flags & kSaNoPathMtu) == 0) {
-    outer.flags_and_fragment_offset = Be16(Ipv4Header::kDontFragment);
-    sum.add(Be16(Ipv4Header::kDontFragment));
-  } else {
-    const Be16 identification(static_cast<std::uint16_t>(candidate.sequence.raw()));
-    outer.identification = identification;
-    sum.add(identification);
-  }
+  sum.add(lengths);
+  sum.add(identification);
+  sum.add(fragments);
+  std::memcpy(at, &sa.outer, sizeof sa.outer);
+  auto& outer = *packet.header<Ipv4Header>(0);
+  outer.dscp_and_ecn = dscp_and_ecn;
+  outer.total_length = Be16(static_cast<std::uint16_t>(outer_length));
+  outer.identification = identification;
+  outer.flags_and_fragment_offset = fragments;
   outer.checksum = sum.checksum();
-  std::byte* at = front + sizeof outer;
+  at += sizeof outer;
   if (sa.is_udp_encapsulated()) {
     UdpHeader udp = sa.udp;  // the checksum stays 0 (RFC 3948 2.1)
     udp.length = Be16(static_cast<std::uint16_t>(outer_length - sizeof outer));
     std::memcpy(at, &udp, sizeof udp);
     at += sizeof udp;
   }
-  const EspHeader esp{wire_spi(sa.spi), wire_sequence(candidate.sequence)};
+  const EspHeader esp{wire_spi(sa.spi), wire_sequence(sequence)};
   std::memcpy(at, &esp, sizeof esp);
-  at += sizeof esp;
   // The IV is the 64-bit sequence number, which is never given out twice under one key.
-  const Be64 iv(candidate.sequence.raw());
-  std::memcpy(at, &iv, sizeof iv);
+  const Be64 iv(sequence.raw());
+  std::memcpy(at + sizeof esp, &iv, sizeof iv);
 
   CryptoJob& job = jobs_[i];
   job.key = sa.key;
-  job.payload = front + sa.outer_bytes;
-  job.payload_bytes = inner_bytes + pad_bytes + static_cast<std::uint32_t>(sizeof(EspTrailer));
-  job.icv = job.payload + job.payload_bytes;
-  set_nonce(job, std::span<const std::byte, sizeof(Be64)>(at, sizeof(Be64)));
-  set_aad(job, sa, candidate.sequence);
+  job.payload = inner_at;
+  job.payload_bytes = payload_bytes;
+  job.icv = inner_at + payload_bytes;
+  set_nonce(job, std::bit_cast<std::array<std::byte, sizeof iv>>(iv));
+  set_aad(job, sa, sequence);
+}
+
+EspOutbound::NextHop EspOutbound::next_hop_of(AdjacencyIndex index) const {
+  const PackedAdjacency adjacency = context_.fib.packed(index);
+  NextHop next_hop{.index = index, .kind = adjacency.kind(), .port = adjacency.port().raw()};
+  if (next_hop.port < context_.ports.size()) {
+    next_hop.mtu = context_.ports[next_hop.port].mtu;
+    next_hop.header = {adjacency.mac(), context_.ports[next_hop.port].mac,
+                       wire_ether_type(EtherType::ipv4)};
+  }
+  return next_hop;
 }
 
 // Step 6. The Ethernet header; a packet whose neighbour is not known waits with the housekeeper.
 void EspOutbound::to_next_hop(Packet packet, AdjacencyIndex index, Lanes& lanes) {
-  const PackedAdjacency adjacency = context_.fib.packed(index);
-  switch (adjacency.kind()) {
+  find_next_hop(index);
+  switch (next_hop_.kind) {
     case AdjacencyKind::no_route:
     case AdjacencyKind::blackhole:
     case AdjacencyKind::local:
@@ -269,21 +304,17 @@ void EspOutbound::to_next_hop(Packet packet, AdjacencyIndex index, Lanes& lanes)
     case AdjacencyKind::resolved:
       break;
   }
-  const Port& port = context_.ports[adjacency.port().raw()];
-  packet.meta().out_port = static_cast<std::uint8_t>(port.id);
-  if (packet.push_front(sizeof(EthernetHeader)) == nullptr) {
-    return context_.drops.drop(packet, DropReason::rx_oversized);
-  }
-  auto& ethernet = *packet.header<EthernetHeader>(0);
-  adjacency.write_mac(ethernet.destination);
-  ethernet.source = port.mac;
-  ethernet.ether_type = wire_ether_type(EtherType::ipv4);
-  if (adjacency.kind() != AdjacencyKind::resolved) {
-    packet.meta().held = 1;
-    packet.meta().adjacency = index.raw();
+  std::byte* const front = packet.push_front(sizeof(EthernetHeader));
+  if (front == nullptr) return context_.drops.drop(packet, DropReason::rx_oversized);
+  std::memcpy(front, &next_hop_.header, sizeof(EthernetHeader));
+  if (next_hop_.kind != AdjacencyKind::resolved) {
+    PacketMeta& meta = packet.meta();
+    meta.out_port = static_cast<std::uint8_t>(next_hop_.port);
+    meta.held = 1;
+    meta.adjacency = index.raw();
     return lanes.held.push(packet);
   }
-  lanes.wire.push(WirePacket(packet, port.id));
+  lanes.wire.push(WirePacket(packet, next_hop_.port));
 }
 
 void EspOutbound::bypass_frame(Packet packet, Lanes& lanes) {

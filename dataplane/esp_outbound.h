@@ -24,7 +24,6 @@ namespace culvert {
 class EspOutbound {
  public:
   struct Context {
-    const Spd& spd;
     const Sad& sad;
     const Fib& fib;
     std::span<const Port> ports;
@@ -38,7 +37,7 @@ class EspOutbound {
       : context_(context), policy_counts_(context.policy_states) {}
 
   // Lane clear -> wire, held.
-  void operator()(Lane<Packet>& lane, Lanes& lanes);
+  void operator()(Lane<ClearPacket>& lane, Lanes& lanes);
 
   // The built-in bypass: a frame from Linux that is not IPv4, for the port of its mirror. IPv6 but
   // for neighbour discovery and link-local traffic is none of it.
@@ -60,21 +59,41 @@ class EspOutbound {
     std::uint16_t group;
   };
 
-  std::size_t send_burst(std::span<Packet> packets, Lanes& lanes);
-  [[nodiscard]] PolicyAction verdict(Packet packet, const FlowKey& flow, const PolicyEntry* policy);
+  // Where a policy sends packets, as long as this burst lasts.
+  struct Outgoing {
+    const PolicyEntry* policy = nullptr;
+    const Sa* sa = nullptr;     // nullptr: none
+    std::uint32_t fitting = 0;  // bytes of the largest inner packet
+  };
+  // The Ethernet header of a next hop, as long as this burst lasts.
+  struct NextHop {
+    AdjacencyIndex index;
+    AdjacencyKind kind = AdjacencyKind::no_route;
+    std::uint16_t port = 0;  // PortId
+    std::uint32_t mtu = 0;   // of the port; 0: there is none
+    EthernetHeader header;
+  };
+
+  std::size_t send_burst(std::span<ClearPacket> packets, Lanes& lanes);
+  [[nodiscard]] PolicyAction verdict(Packet packet, const PolicyEntry* policy);
   void bypass(Packet packet, Lanes& lanes);
   void protect(Packet packet, const PolicyEntry& policy, Lanes& lanes);
+  [[nodiscard]] Outgoing outgoing_of(const PolicyEntry& policy) const;
   void take_sequence_numbers();
   void prepare(std::size_t i);
   [[nodiscard]] std::uint32_t path_mtu(const Sa& sa) const;
+  [[nodiscard]] NextHop next_hop_of(AdjacencyIndex index) const;
+  void find_next_hop(AdjacencyIndex index) {
+    if (next_hop_.index != index) next_hop_ = next_hop_of(index);
+  }
   void to_next_hop(Packet packet, AdjacencyIndex index, Lanes& lanes);
 
   Context context_;
-  std::array<FlowKey, kBurst> flows_;
-  std::array<const PolicyEntry*, kBurst> policies_;
   std::array<Candidate, kBurst> candidates_;
   std::array<CryptoJob, kBurst> jobs_;
   std::size_t candidate_count_ = 0;
+  Outgoing outgoing_;  // of the last packet
+  NextHop next_hop_;   // of the last packet
   PolicyCounts policy_counts_;
   SaGroups groups_;
 };

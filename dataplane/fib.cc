@@ -209,6 +209,7 @@ void Fib::publish() {
   if (changes_.empty() && retired_adjacencies_.empty()) return;
   const std::uint32_t former = active_.load(std::memory_order_relaxed);
   if (!changes_.empty()) active_.store(1 - former, std::memory_order_release);
+  version_.fetch_add(1, std::memory_order_release);
   quiescence_.wait();
   for (const Change& change : changes_) {
     // It fitted into the other table after the same changes.

@@ -146,9 +146,9 @@ class Fib {
   [[nodiscard]] bool is_local(Ipv4Address address) const {
     return packed(lookup(address)).kind() == AdjacencyKind::local;
   }
-  void prefetch(AdjacencyIndex index) const {
-    __builtin_prefetch(adjacencies_.data() + index.raw());
-  }
+  // Another number after each publish(). What a look-up said is true as long as the number read
+  // before it is still the same. Acquire: pairs with the release in publish().
+  [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
  private:
   // Kind, port and MAC of an adjacency in one word, so that they change together.
@@ -223,6 +223,7 @@ class Fib {
   std::array<rte_fib*, 2> tables_{};
   // Which table workers read. Release in publish(), acquire in lookup_burst().
   std::atomic<std::uint32_t> active_{0};
+  std::atomic<std::uint64_t> version_{1};
   TableMemory<StoredAdjacency> adjacencies_;
 
   // The writer's own.

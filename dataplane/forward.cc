@@ -18,9 +18,12 @@ bool is_unset(const IpAddress& address) {
 }
 
 // IKE to us (the non-ESP marker was checked on port 4500) is for the daemon, whatever policies say.
-bool is_ike(const FlowKey& flow) {
-  return flow.protocol == IpProtocol::udp &&
-         (flow.dst_port == kIkePort || flow.dst_port == kNatTPort);
+bool is_ike(Packet packet) {
+  const auto& header = *packet.header<Ipv4Header>(0);
+  if (header.protocol != IpProtocol::udp) return false;
+  const std::uint16_t port =
+      transport_ports(header, packet.bytes().subspan(header.header_length_bytes())).destination;
+  return port == kIkePort || port == kNatTPort;
 }
 
 }  // namespace
@@ -36,30 +39,21 @@ void Forward::operator()(Lane<Packet>& lane, Lanes& lanes) {
 // 1. Inbound policy, before the packet goes anywhere, Linux included (RFC 4301 5.2).
 // 2. Next hop of the destination (RFC 1812 5.2.4.3).
 // 3. One hop less (RFC 1812 5.3.1).
-void Forward::forward_burst(std::span<Packet> packets, Lanes& lanes) {
-  for (std::size_t i = 0; i < packets.size(); ++i) read_flow(packets[i], flows_[i]);
-  const auto flows = std::span(flows_).first(packets.size());
-  spd_->lookup_burst(Direction::in, flows, std::span(policies_).first(flows.size()));
-
-  std::size_t count = 0;
+[[gnu::flatten]] void Forward::forward_burst(std::span<Packet> packets, Lanes& lanes) {
+  admitting_policy_ = nullptr;
+  for (std::size_t i = 0; i < packets.size(); ++i) flows_[i] = flow_of(packets[i].bytes());
+  flow_cache_->lookup_burst(std::span(flows_).first(packets.size()),
+                            std::span(verdicts_).first(packets.size()));
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (!is_admitted(packets[i], flows_[i], policies_[i])) continue;
-    destinations_[count] = flows_[i].dst;
-    packets[count++] = packets[i];
+    if (is_admitted(packets[i], verdicts_[i].inbound)) route(packets[i], verdicts_[i], lanes);
   }
   policy_counts_.flush();
-  fib_->lookup_burst(std::span(destinations_).first(count), std::span(adjacencies_).first(count));
-  for (std::size_t i = 0; i < count; ++i) fib_->prefetch(adjacencies_[i]);
-  for (std::size_t i = 0; i < count; ++i) {
-    packets[i].meta().adjacency = adjacencies_[i].raw();
-    route(packets[i], fib_->packed(adjacencies_[i]), lanes);
-  }
 }
 
 // Step 1 for what came in clear; false: it was dropped. The default is for packets that no policy
 // matches in either direction: what goes on to another host, from the protected side for example,
 // may still have one outbound.
-bool Forward::is_admitted(Packet packet, const FlowKey& flow, const PolicyEntry* policy) {
+bool Forward::is_admitted(Packet packet, const PolicyEntry* policy) {
   if (packet.meta().sa != kNoSa.raw()) return is_admitted_opened(packet, policy);
   PolicyAction action = default_policy_->load(std::memory_order_relaxed);
   if (policy != nullptr) {
@@ -68,7 +62,9 @@ bool Forward::is_admitted(Packet packet, const FlowKey& flow, const PolicyEntry*
     policy_counts_.add(policy->index, packet);
   }
   if (action == PolicyAction::bypass) return true;
-  if (is_ike(flow) && fib_->is_local(flow.dst)) return true;
+  if (is_ike(packet) && fib_->is_local(host_address(packet.header<Ipv4Header>(0)->destination))) {
+    return true;
+  }
   if (policy == nullptr) {
     packet.meta().wants_policy = 1;
     return true;
@@ -81,6 +77,10 @@ bool Forward::is_admitted(Packet packet, const FlowKey& flow, const PolicyEntry*
 // Step 1 for what an SA carried: the policy must ask for protection, by this SA.
 bool Forward::is_admitted_opened(Packet packet, const PolicyEntry* policy) {
   const SaIndex index{packet.meta().sa};
+  if (policy != nullptr && policy == admitting_policy_ && index.raw() == admitted_sa_) {
+    policy_counts_.add(policy->index, packet);
+    return true;
+  }
   const Sa* sa = sad_->sa(index);
   const bool is_covered =
       sa != nullptr && policy != nullptr && policy->action == PolicyAction::protect &&
@@ -91,22 +91,24 @@ bool Forward::is_admitted_opened(Packet packet, const PolicyEntry* policy) {
     drops_->drop(packet, DropReason::esp_in_policy, sad_->state(index));
     return false;
   }
+  admitting_policy_ = policy;
+  admitted_sa_ = index.raw();
   policy_counts_.add(policy->index, packet);
   return true;
 }
 
-// Step 3 and the verdict. The MTU of the next hop is looked at once it is known whether the packet
-// will be sealed.
-void Forward::route(Packet packet, PackedAdjacency adjacency, Lanes& lanes) {
-  auto* header = packet.header<Ipv4Header>(0);
-  const Ipv4Address destination = host_address(header->destination);
-  if (is_for_many(destination) && packet.meta().sa == kNoSa.raw()) {
-    return punt(packet, packet.meta().in_port, lanes);
-  }
-  // Not to be forwarded (RFC 1812 5.2.1, 5.3.7).
-  if (!is_one_host(destination) || !is_one_host(host_address(header->source))) {
+// Steps 2 and 3. The MTU of the next hop is looked at once it is known whether the packet will be
+// sealed.
+void Forward::route(Packet packet, const FlowVerdict& verdict, Lanes& lanes) {
+  PacketMeta& meta = packet.meta();
+  if (verdict.scope != FlowScope::one_host) {
+    if (verdict.scope == FlowScope::for_many && meta.sa == kNoSa.raw()) {
+      return punt(packet, meta.in_port, lanes);
+    }
+    // Not to be forwarded (RFC 1812 5.2.1, 5.3.7).
     return drops_->drop(packet, DropReason::forward_broadcast);
   }
+  const PackedAdjacency adjacency = fib_->packed(verdict.adjacency);
   switch (adjacency.kind()) {
     case AdjacencyKind::no_route:
     case AdjacencyKind::blackhole:
@@ -120,21 +122,17 @@ void Forward::route(Packet packet, PackedAdjacency adjacency, Lanes& lanes) {
     case AdjacencyKind::resolved:
       break;
   }
-  if (header->ttl <= 1) {
-    if (packet.meta().wants_policy != 0 && !has_outbound_policy(packet)) {
+  meta.adjacency = verdict.adjacency.raw();
+  auto& header = *packet.header<Ipv4Header>(0);
+  if (header.ttl <= 1) {
+    if (meta.wants_policy != 0 && verdict.outbound == nullptr) {
       return drops_->drop(packet, DropReason::spd_out_discard);
     }
     icmp_errors_->time_exceeded(packet, lanes);
     return drops_->drop(packet, DropReason::forward_ttl);
   }
-  decrement_ttl(*header);
-  lanes.clear.push(packet);
-}
-
-bool Forward::has_outbound_policy(Packet packet) {
-  FlowKey flow;
-  read_flow(packet, flow);
-  return spd_->lookup(Direction::out, flow) != nullptr;
+  decrement_ttl(header);
+  lanes.clear.push({packet, verdict.outbound});
 }
 
 // To the mirror of `port`. What came in clear still has its Ethernet header in front; what was

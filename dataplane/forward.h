@@ -6,6 +6,7 @@
 #include <span>
 
 #include "dataplane/fib.h"
+#include "dataplane/flow_cache.h"
 #include "dataplane/icmp_error.h"
 #include "dataplane/lanes.h"
 #include "dataplane/net/ip_parse.h"
@@ -23,9 +24,10 @@ using DefaultPolicy = std::atomic<PolicyAction>;
 // Checks what came in against the inbound policies and finds its next hop. One per worker.
 class Forward {
  public:
-  Forward(const Spd& spd, const Sad& sad, const Fib& fib, std::span<PolicyState> policy_states,
-          const DefaultPolicy& default_policy, IcmpErrors& icmp_errors, DropSink& drops)
-      : spd_(&spd),
+  Forward(FlowCache& flow_cache, const Sad& sad, const Fib& fib,
+          std::span<PolicyState> policy_states, const DefaultPolicy& default_policy,
+          IcmpErrors& icmp_errors, DropSink& drops)
+      : flow_cache_(&flow_cache),
         sad_(&sad),
         fib_(&fib),
         policy_counts_(policy_states),
@@ -38,13 +40,12 @@ class Forward {
 
  private:
   void forward_burst(std::span<Packet> packets, Lanes& lanes);
-  [[nodiscard]] bool is_admitted(Packet packet, const FlowKey& flow, const PolicyEntry* policy);
+  [[nodiscard]] bool is_admitted(Packet packet, const PolicyEntry* policy);
   [[nodiscard]] bool is_admitted_opened(Packet packet, const PolicyEntry* policy);
-  [[nodiscard]] bool has_outbound_policy(Packet packet);
-  void route(Packet packet, PackedAdjacency adjacency, Lanes& lanes);
+  void route(Packet packet, const FlowVerdict& verdict, Lanes& lanes);
   void punt(Packet packet, std::uint16_t port, Lanes& lanes);
 
-  const Spd* spd_;
+  FlowCache* flow_cache_;
   const Sad* sad_;
   const Fib* fib_;
   PolicyCounts policy_counts_;
@@ -52,23 +53,12 @@ class Forward {
   IcmpErrors* icmp_errors_;
   DropSink* drops_;
 
-  std::array<FlowKey, kBurst> flows_;
-  std::array<const PolicyEntry*, kBurst> policies_;
-  std::array<Ipv4Address, kBurst> destinations_;
-  std::array<AdjacencyIndex, kBurst> adjacencies_;
-};
+  // What an SA carried and a policy let through last, as long as this burst lasts.
+  const PolicyEntry* admitting_policy_ = nullptr;
+  std::uint32_t admitted_sa_ = kNoSa.raw();
 
-// The flow of an IPv4 packet whose header was checked; data at the IP header. Written field by
-// field where it stays: a copy of what was just stored in parts would wait for the stores.
-inline void read_flow(Packet packet, FlowKey& flow) {
-  const auto& header = *packet.header<Ipv4Header>(0);
-  const TransportPorts ports =
-      transport_ports(header, packet.bytes().subspan(header.header_length_bytes()));
-  flow.src = host_address(header.source);
-  flow.dst = host_address(header.destination);
-  flow.src_port = ports.source;
-  flow.dst_port = ports.destination;
-  flow.protocol = header.protocol;
-}
+  std::array<FlowWords, kBurst> flows_;
+  std::array<FlowVerdict, kBurst> verdicts_;
+};
 
 }  // namespace culvert

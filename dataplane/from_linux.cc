@@ -36,7 +36,7 @@ void FromLinux::frame(Packet packet, Lanes& lanes) {
   const Ipv4Validity validity = validate_ipv4(packet.bytes());
   if (validity != Ipv4Validity::ok) return drops_->drop(packet, reason_for(validity));
   packet.truncate(packet.header<Ipv4Header>(0)->total_length.host());
-  lanes.clear.push(packet);
+  lanes.clear.push({packet, spd_->lookup(Direction::out, flow_of(packet.bytes()))});
 }
 
 }  // namespace culvert

@@ -12,8 +12,8 @@ namespace culvert {
 // the mirror's port if the SPD lets them, and frames whose neighbour has become known.
 class FromLinux {
  public:
-  FromLinux(EspOutbound& esp_outbound, DropSink& drops)
-      : esp_outbound_(&esp_outbound), drops_(&drops) {}
+  FromLinux(const Spd& spd, EspOutbound& esp_outbound, DropSink& drops)
+      : spd_(&spd), esp_outbound_(&esp_outbound), drops_(&drops) {}
 
   // -> lanes clear, wire.
   void operator()(std::span<Packet> frames, Lanes& lanes);
@@ -21,6 +21,7 @@ class FromLinux {
  private:
   void frame(Packet packet, Lanes& lanes);
 
+  const Spd* spd_;
   EspOutbound* esp_outbound_;
   DropSink* drops_;
 };

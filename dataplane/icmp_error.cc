@@ -7,9 +7,11 @@
 #include <cstring>
 
 #include "dataplane/fib.h"
+#include "dataplane/flow_key.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ip.h"
+#include "dataplane/spd.h"
 
 namespace culvert {
 namespace {
@@ -113,7 +115,9 @@ void IcmpErrors::send(Packet offending, IcmpHeader header, Limit& limit, Lanes& 
                   .origin = Origin::originated,
                   .answers_clear = came_in_clear ? std::uint8_t{1} : std::uint8_t{0}};
   drops_->counters().originated.add(1);
-  if (!is_for_linux) return lanes.clear.push(error);
+  if (!is_for_linux) {
+    return lanes.clear.push({error, spd_->lookup(Direction::out, flow_of(error.bytes()))});
+  }
   static_cast<void>(error.push_front(sizeof(EthernetHeader)));
   *error.header<EthernetHeader>(0) = {.ether_type = wire_ether_type(EtherType::ipv4)};
   lanes.punt.push(error);

@@ -13,13 +13,15 @@
 namespace culvert {
 
 class Fib;
+class Spd;
 
 // Makes the ICMP errors of a router (RFC 1812 4.3.2) and puts them into the lane `clear`, where the
 // SPD decides whether and how they leave. One per worker.
 class IcmpErrors {
  public:
-  IcmpErrors(std::span<const Port> ports, const Fib& fib, rte_mempool& pool, DropSink& drops)
-      : ports_(ports), fib_(&fib), pool_(&pool), drops_(&drops) {}
+  IcmpErrors(std::span<const Port> ports, const Spd& spd, const Fib& fib, rte_mempool& pool,
+             DropSink& drops)
+      : ports_(ports), spd_(&spd), fib_(&fib), pool_(&pool), drops_(&drops) {}
 
   // About `offending`, an IPv4 packet with a checked header that is about to be dropped. Nothing
   // is sent about ICMP errors, fragments but the first, and packets to or from addresses that are
@@ -42,6 +44,7 @@ class IcmpErrors {
   void send(Packet offending, IcmpHeader header, Limit& limit, Lanes& lanes);
 
   std::span<const Port> ports_;
+  const Spd* spd_;
   const Fib* fib_;
   rte_mempool* pool_;
   DropSink* drops_;

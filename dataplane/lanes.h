@@ -36,27 +36,36 @@ class Lane {
   std::size_t count_ = 0;
 };
 
+struct PolicyEntry;
+
+// A packet that leaves if the SPD lets it.
+struct ClearPacket {
+  Packet packet;
+  const PolicyEntry* policy = nullptr;  // the outbound one that applies; nullptr: none does
+};
+
 struct Lanes {
-  Lane<Packet> again;     // opened, and for one of our addresses: ESP in ESP
-  Lane<Packet> esp;       // ESP for us; data at the outer IP header
-  Lane<Packet> inner;     // IPv4 to be forwarded or punted; data at the IP header
-  Lane<Packet> clear;     // IPv4 that leaves if the SPD lets it; data at the IP header
-  Lane<Packet> punt;      // for Linux; data at the Ethernet header
-  Lane<Packet> held;      // waits for a neighbour
-  Lane<WirePacket> wire;  // leaves by a port; data at the Ethernet header
+  Lane<Packet> again;       // opened, and for one of our addresses: ESP in ESP
+  Lane<Packet> esp;         // ESP for us; data at the outer IP header
+  Lane<Packet> inner;       // IPv4 to be forwarded or punted; data at the IP header
+  Lane<ClearPacket> clear;  // IPv4 that leaves if the SPD lets it; data at the IP header
+  Lane<Packet> punt;        // for Linux; data at the Ethernet header
+  Lane<Packet> held;        // waits for a neighbour
+  Lane<WirePacket> wire;    // leaves by a port; data at the Ethernet header
 };
 
 // Where packets end that go nowhere. Every drop is counted by name, and for the SA where one is
-// known; buffers go back in bulk at the end of the round.
+// known; buffers go back in bulk at the end of the round. Never inlined: drops are rare, and stages
+// have many places for them.
 class DropSink {
  public:
   explicit DropSink(WorkerCounters& counters) : counters_(&counters) {}
 
-  void drop(Packet packet, DropReason reason) {
+  [[gnu::noinline, gnu::cold]] void drop(Packet packet, DropReason reason) {
     counters_->drops[index_of(reason)].add(1);
     release(packet);
   }
-  void drop(Packet packet, DropReason reason, SaState& sa) {
+  [[gnu::noinline, gnu::cold]] void drop(Packet packet, DropReason reason, SaState& sa) {
     assert(index_of(reason) < kSaDropReasons);
     sa.drops[index_of(reason)].add(1);
     drop(packet, reason);

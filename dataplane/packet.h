@@ -87,6 +87,16 @@ class Packet {
   }
   // Cuts the packet to `count` bytes, which it must have.
   void truncate(std::uint32_t count) const { set_length(count); }
+  // Adds bytes at both ends; the caller has seen that there is room.
+  void grow(std::uint16_t front, std::uint32_t back) const {
+    mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off - front);
+    set_length(length() + front + back);
+  }
+  // Leaves `count` bytes from `offset` on, which the packet must have.
+  void crop(std::uint32_t offset, std::uint32_t count) const {
+    mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off + offset);
+    set_length(count);
+  }
 
   // The second cache line of an mbuf from byte 88 on is DPDK's space for dynamic fields; claimed at
   // start by claim_packet_meta().

@@ -15,12 +15,6 @@ constexpr std::uint32_t kMaxRetiredEntries = 1024;
 constexpr std::size_t kMaxRetiredLists = 256;
 constexpr int kTupleShift = 40;
 
-FlowWords words_of(const FlowKey& flow) {
-  return {std::uint64_t{flow.src.raw()} << 32 | flow.dst.raw(),
-          std::uint64_t{static_cast<std::uint8_t>(flow.protocol)} << 32 |
-              std::uint64_t{flow.src_port} << 16 | flow.dst_port};
-}
-
 FlowWords under(const FlowWords& words, const FlowWords& mask) {
   return {words.addresses & mask.addresses, words.rest & mask.rest};
 }
@@ -114,7 +108,7 @@ Spd::EntryId Spd::find_first(const FlowWords& words, std::uint64_t hash) const {
 
 // Looks all flows up in one tuple, but for those whose policy no policy of it can beat. Returns how
 // many it did look up: once that is none, later tuples cannot win either.
-std::size_t Spd::probe(const Tuple& tuple, const Flows& flows, Found& found) const {
+std::size_t Spd::probe(const Tuple& tuple, std::span<const FlowWords> flows, Found& found) const {
   std::array<std::uint32_t, kChunk> open;  // positions of the flows looked up
   std::array<std::uint64_t, kChunk> hashes;
   std::array<std::uint32_t, kChunk> likely;  // positions in `open` of those that have a policy here
@@ -122,12 +116,12 @@ std::size_t Spd::probe(const Tuple& tuple, const Flows& flows, Found& found) con
   std::size_t open_count = 0;
   std::size_t likely_count = 0;
   // Conditions are added, not branched on: they follow no pattern.
-  for (std::uint32_t i = 0; i < flows.count; ++i) {
+  for (std::uint32_t i = 0; i < flows.size(); ++i) {
     open[open_count] = i;
     open_count += found.priorities[i] >= tuple.best_priority ? 1 : 0;
   }
   for (std::size_t i = 0; i < open_count; ++i) {
-    hashes[i] = hash(words_in(tuple.mask, tuple.tag, flows.words[open[i]]));
+    hashes[i] = hash(words_in(tuple.mask, tuple.tag, flows[open[i]]));
     firsts_.prefetch(hashes[i]);
   }
   for (std::uint32_t i = 0; i < open_count; ++i) {
@@ -139,7 +133,7 @@ std::size_t Spd::probe(const Tuple& tuple, const Flows& flows, Found& found) con
   }
   for (std::size_t i = 0; i < likely_count; ++i) {
     const std::uint32_t position = open[likely[i]];
-    const FlowWords words = words_in(tuple.mask, tuple.tag, flows.words[position]);
+    const FlowWords words = words_in(tuple.mask, tuple.tag, flows[position]);
     EntryId id = ids[i];
     if (id == BucketTable::kNone || entries_[id].match != words) {
       id = find_first(words, hashes[likely[i]]);
@@ -153,30 +147,26 @@ std::size_t Spd::probe(const Tuple& tuple, const Flows& flows, Found& found) con
   return open_count;
 }
 
-void Spd::lookup_burst(Direction direction, std::span<const FlowKey> flows,
+void Spd::lookup_burst(Direction direction, std::span<const FlowWords> flows,
                        std::span<const PolicyEntry*> policies) const {
   assert(flows.size() == policies.size());
   // Acquire: pairs with the release in publish_tuple().
   const TupleList& list = *lists_[side_of(direction)].load(std::memory_order_acquire);
-  Flows chunk;
   Found found;
   while (!flows.empty()) {
-    chunk.count = std::min(flows.size(), kChunk);
-    found.policies = policies.first(chunk.count);
-    for (std::size_t i = 0; i < chunk.count; ++i) {
-      chunk.words[i] = words_of(flows[i]);
-      found.policies[i] = nullptr;
-      found.priorities[i] = kNoPriority;
-    }
+    const auto chunk = flows.first(std::min(flows.size(), kChunk));
+    found.policies = policies.first(chunk.size());
+    std::ranges::fill(found.policies, nullptr);
+    std::fill_n(found.priorities.begin(), chunk.size(), kNoPriority);
     for (const Tuple& tuple : list) {
       if (probe(tuple, chunk, found) == 0) break;
     }
-    flows = flows.subspan(chunk.count);
-    policies = policies.subspan(chunk.count);
+    flows = flows.subspan(chunk.size());
+    policies = policies.subspan(chunk.size());
   }
 }
 
-const PolicyEntry* Spd::lookup(Direction direction, const FlowKey& flow) const {
+const PolicyEntry* Spd::lookup(Direction direction, const FlowWords& flow) const {
   const PolicyEntry* policy = nullptr;
   lookup_burst(direction, std::span(&flow, 1), std::span(&policy, 1));
   return policy;
@@ -225,6 +215,7 @@ Refusal Spd::set(std::uint32_t index, const PolicySpec& spec) {
     if (tuple_of(entries_[old_id]) != tuple) reclaim();
     unlink(old_id);
   }
+  changed();
   return Refusal::none;
 }
 
@@ -234,6 +225,7 @@ Refusal Spd::remove(std::uint32_t index) {
   unlink(by_policy_[index]);
   by_policy_[index] = kNoEntry;
   --size_;
+  changed();
   return Refusal::none;
 }
 
@@ -372,6 +364,7 @@ void Spd::publish_tuple(TupleId tuple) {
 }
 
 void Spd::reclaim() {
+  changed();
   quiescence_.wait();
   for (const TupleList* const list : retired_lists_) delete list;
   retired_lists_.clear();

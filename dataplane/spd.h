@@ -19,14 +19,6 @@
 
 namespace culvert {
 
-// A flow, or what a selector leaves of it, as two words to mask, hash and compare.
-struct FlowWords {
-  std::uint64_t addresses;  // source << 32 | destination
-  std::uint64_t rest;       // tuple << 40 | protocol << 32 | source port << 16 | destination port
-
-  friend constexpr auto operator<=>(const FlowWords&, const FlowWords&) = default;
-};
-
 // A policy as workers see it. It never changes; a replaced or removed one stays readable until the
 // worker's next quiescent state.
 struct alignas(64) PolicyEntry {
@@ -91,9 +83,21 @@ class Spd {
 
   // The policies that apply, nullptr where none does. They stay valid until the caller's next
   // quiescent state. `direction` is in or out.
-  void lookup_burst(Direction direction, std::span<const FlowKey> flows,
+  void lookup_burst(Direction direction, std::span<const FlowWords> flows,
                     std::span<const PolicyEntry*> policies) const;
-  [[nodiscard]] const PolicyEntry* lookup(Direction direction, const FlowKey& flow) const;
+  [[nodiscard]] const PolicyEntry* lookup(Direction direction, const FlowWords& flow) const;
+
+  // Another number after each change. What a look-up said is true as long as the number read before
+  // it is still the same. Acquire: pairs with the release in changed().
+  [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
+  // A policy as 32 bits, to be kept while version() stays the same; 0 is none.
+  [[nodiscard]] std::uint32_t number_of(const PolicyEntry* policy) const {
+    return policy == nullptr ? 0 : static_cast<std::uint32_t>(policy - entries_.data());
+  }
+  [[nodiscard]] const PolicyEntry* by_number(std::uint32_t number) const {
+    return number == 0 ? nullptr : entries_.data() + number;
+  }
 
   [[nodiscard]] std::uint32_t size() const { return size_; }
   // Tuples in use: what a look-up without early stop probes.
@@ -115,10 +119,6 @@ class Spd {
 
   // Flows that are looked up side by side, and what was found for them so far.
   static constexpr std::size_t kChunk = 64;
-  struct Flows {
-    std::size_t count = 0;
-    std::array<FlowWords, kChunk> words;
-  };
   struct Found {
     std::span<const PolicyEntry*> policies;
     std::array<std::uint64_t, kChunk> priorities;  // of the policies; above 32 bits: none
@@ -146,7 +146,7 @@ class Spd {
   }
   [[nodiscard]] std::uint64_t hash(const FlowWords& words) const;
   [[nodiscard]] EntryId find_first(const FlowWords& words, std::uint64_t hash) const;
-  std::size_t probe(const Tuple& tuple, const Flows& flows, Found& found) const;
+  std::size_t probe(const Tuple& tuple, std::span<const FlowWords> flows, Found& found) const;
 
   [[nodiscard]] Refusal find_or_add_tuple(const TupleKey& key, TupleId& tuple);
   void drop_empty_tuples();
@@ -158,12 +158,16 @@ class Spd {
   void uncount_priority(const PolicyEntry& entry);
   void publish_tuple(TupleId tuple);
   void reclaim();
+  void changed() { version_.fetch_add(1, std::memory_order_release); }
 
   std::uint64_t secret_;
   std::uint32_t max_policies_;
   std::uint32_t size_ = 0;
   std::uint64_t next_order_ = 1;
   Quiescence& quiescence_;
+  // Counts on after what was changed was published and before the writer waits for quiescence, so
+  // that who was quiescent reads the new number.
+  std::atomic<std::uint64_t> version_{1};
   BucketTable firsts_;                // by selector: the best of the policies that have it
   TableMemory<PolicyEntry> entries_;  // by EntryId; 0 is none
   // Release by the writer, acquire by readers: who sees a list sees its tuples.

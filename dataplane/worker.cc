@@ -30,13 +30,13 @@ Worker::Worker(const Tables& tables, WorkerParts parts)
       rx_(std::move(parts.rx_queues), parts.port_counters, parts.counters),
       tx_(std::move(parts.tx_ways), parts.relay, parts.port_counters, drops_),
       punt_(parts.rings, drops_),
-      icmp_errors_(tables.ports, tables.fib, parts.pool, drops_),
+      flow_cache_(tables.spd, tables.fib, tables.secret),
+      icmp_errors_(tables.ports, tables.spd, tables.fib, parts.pool, drops_),
       classify_(tables.ports, tables.fib, drops_),
       esp_inbound_(tables.sad, tables.fib, *engine_, drops_),
-      forward_(tables.spd, tables.sad, tables.fib, tables.policy_states, tables.default_policy,
+      forward_(flow_cache_, tables.sad, tables.fib, tables.policy_states, tables.default_policy,
                icmp_errors_, drops_),
-      esp_outbound_({.spd = tables.spd,
-                     .sad = tables.sad,
+      esp_outbound_({.sad = tables.sad,
                      .fib = tables.fib,
                      .ports = tables.ports,
                      .policy_states = tables.policy_states,
@@ -44,7 +44,7 @@ Worker::Worker(const Tables& tables, WorkerParts parts)
                      .icmp_errors = icmp_errors_,
                      .engine = *engine_,
                      .drops = drops_}),
-      from_linux_(esp_outbound_, drops_) {}
+      from_linux_(tables.spd, esp_outbound_, drops_) {}
 
 void Worker::open_nested() {
   while (!lanes_.again.empty()) {

@@ -12,6 +12,7 @@
 #include "dataplane/clock.h"
 #include "dataplane/esp_inbound.h"
 #include "dataplane/esp_outbound.h"
+#include "dataplane/flow_cache.h"
 #include "dataplane/forward.h"
 #include "dataplane/from_linux.h"
 #include "dataplane/icmp_error.h"
@@ -31,6 +32,7 @@ struct Tables {
   std::span<PolicyState> policy_states;
   const DefaultPolicy& default_policy;
   const Clock& clock;
+  std::uint64_t secret;  // random, for hashes that nobody shall foresee
 };
 
 // What belongs to one worker.
@@ -73,6 +75,7 @@ class Worker {
   Rx rx_;
   Tx tx_;
   Punt punt_;
+  FlowCache flow_cache_;
   IcmpErrors icmp_errors_;
   Classify classify_;
   EspInbound esp_inbound_;

@@ -48,7 +48,8 @@ void Worker::run_in_order(std::span<Packet> frames) {
   in_order(lanes_.inner);
   forward_(lanes_.inner, lanes_);
   from_linux_(punt_.receive(), lanes_);
-  in_order(lanes_.clear);
+  std::ranges::stable_sort(lanes_.clear.packets(), {},
+                           [](const ClearPacket& clear) { return clear.packet.meta().arrival; });
   esp_outbound_(lanes_.clear, lanes_);
   in_order(lanes_.punt);
   in_order(lanes_.held);

@@ -48,12 +48,16 @@ class InternetSum {
   // The complement of the sum: what goes into a checksum field that was 0 while summing.
   // Over data that includes its right checksum it is 0.
   [[nodiscard]] constexpr Be16 checksum() const {
-    std::uint64_t folded = (sum_ & 0xffffffff) + (sum_ >> 32);
-    folded = (folded & 0xffff) + (folded >> 16);
-    folded = (folded & 0xffff) + (folded >> 16);
-    folded = (folded & 0xffff) + (folded >> 16);
-    return std::bit_cast<Be16>(static_cast<std::uint16_t>(~folded));
+    auto folded = static_cast<std::uint32_t>(sum_);
+    const auto high = static_cast<std::uint32_t>(sum_ >> 32);
+    folded += high;
+    folded += folded < high ? 1 : 0;
+    folded += std::rotl(folded, 16);  // the upper half is both halves and their carry
+    return std::bit_cast<Be16>(static_cast<std::uint16_t>(~folded >> 16));
   }
+
+  // Whether checksum() is 0; the sum of all-zero data is not right.
+  [[nodiscard]] constexpr bool is_right() const { return sum_ % 0xffff == 0 && sum_ != 0; }
 
  private:
   std::uint64_t sum_ = 0;  // of words in wire order; 2^32 of them fit
@@ -94,13 +98,11 @@ class InternetSum {
 
 // One hop less, the checksum kept right (RFC 1812 5.3.1). The TTL must be above 0.
 constexpr void decrement_ttl(Ipv4Header& header) {
-  const auto word = [&header] {
-    return Be16{
-        static_cast<std::uint16_t>(header.ttl << 8 | static_cast<std::uint8_t>(header.protocol))};
-  };
-  const Be16 old_word = word();
   --header.ttl;
-  header.checksum = update_checksum(header.checksum, old_word, word());
+  // One less above is one more here; the carry comes round (RFC 1141), and never leaves 0xffff,
+  // which a sum that is not zero cannot have (RFC 1624 3).
+  const std::uint32_t sum = header.checksum.host() + 0x0100u;
+  header.checksum = Be16{static_cast<std::uint16_t>(sum + (sum >= 0xffff ? 1 : 0))};
 }
 
 // Another DSCP and ECN field, the checksum kept right.

@@ -36,9 +36,11 @@ struct MacAddress {
   [[nodiscard]] constexpr bool is_multicast() const { return (bytes[0] & 0x01) != 0; }
   [[nodiscard]] constexpr bool is_zero() const { return *this == MacAddress{}; }
 
-  // As two numbers: comparing arrays calls memcmp.
+  // As two numbers, in whatever byte order: comparing arrays calls memcmp.
   friend constexpr bool operator==(const MacAddress& left, const MacAddress& right) {
-    return left.to_uint64() == right.to_uint64();
+    const auto left_parts = std::bit_cast<Parts>(left.bytes);
+    const auto right_parts = std::bit_cast<Parts>(right.bytes);
+    return left_parts.first == right_parts.first && left_parts.last == right_parts.last;
   }
 };
 static_assert(WireFormat<MacAddress> && sizeof(MacAddress) == 6);

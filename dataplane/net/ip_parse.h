@@ -27,20 +27,21 @@ enum class Ipv4Validity : std::uint8_t {
 [[nodiscard]] inline Ipv4Validity validate_ipv4(std::span<const std::byte> packet) {
   const Ipv4Header* const header = header_at<Ipv4Header>(packet, 0);
   if (header == nullptr) return Ipv4Validity::too_short;
-  if (header->version() != 4) return Ipv4Validity::bad_version;
-  const std::size_t header_bytes = header->header_length_bytes();
-  if (header_bytes < sizeof(Ipv4Header)) return Ipv4Validity::bad_header_length;
-  if (header_bytes > packet.size()) return Ipv4Validity::too_short;
+  InternetSum sum;
+  sum.add(*header);
+  std::size_t header_bytes = sizeof(Ipv4Header);
+  if (header->version_and_ihl != Ipv4Header::kVersion4WithoutOptions) {
+    if (header->version() != 4) return Ipv4Validity::bad_version;
+    header_bytes = header->header_length_bytes();
+    if (header_bytes < sizeof(Ipv4Header)) return Ipv4Validity::bad_header_length;
+    if (header_bytes > packet.size()) return Ipv4Validity::too_short;
+    sum.add(packet.subspan(sizeof(Ipv4Header), header_bytes - sizeof(Ipv4Header)));
+  }
   const std::size_t total_bytes = header->total_length.host();
   if (total_bytes < header_bytes || total_bytes > packet.size()) {
     return Ipv4Validity::bad_total_length;
   }
-  const std::size_t option_bytes = header_bytes - sizeof(Ipv4Header);
-  const Be16 left_over =
-      option_bytes == 0
-          ? ipv4_header_checksum(*header)
-          : ipv4_header_checksum(*header, packet.subspan(sizeof(Ipv4Header), option_bytes));
-  return left_over == Be16{} ? Ipv4Validity::ok : Ipv4Validity::bad_checksum;
+  return sum.is_right() ? Ipv4Validity::ok : Ipv4Validity::bad_checksum;
 }
 
 // The two numbers that selectors look at behind the IP header, in host byte order: ports, or an
@@ -57,12 +58,8 @@ struct TransportPorts {
 [[nodiscard]] inline TransportPorts transport_ports(IpProtocol protocol,
                                                     std::span<const std::byte> payload) {
   // TCP (RFC 9293 3.1), UDP (RFC 768), SCTP (RFC 9260 3.1), DCCP (RFC 4340 5.1) and UDP-Lite (RFC
-  // 3828 3.1) all start with these.
-  struct Ports {
-    Be16 source;
-    Be16 destination;
-  };
-  // So do ICMP (RFC 792) and ICMPv6 (RFC 4443 2.1) with these.
+  // 3828 3.1) all start with two ports, which are loaded as one word.
+  // ICMP (RFC 792) and ICMPv6 (RFC 4443 2.1) start with these.
   struct TypeAndCode {
     std::uint8_t type;
     std::uint8_t code;
@@ -73,9 +70,10 @@ struct TransportPorts {
     case IpProtocol::sctp:
     case IpProtocol::dccp:
     case IpProtocol::udp_lite: {
-      const Ports* const ports = header_at<Ports>(payload, 0);
+      const Be32* const ports = header_at<Be32>(payload, 0);
       if (ports == nullptr) return {};
-      return {ports->source.host(), ports->destination.host()};
+      const std::uint32_t both = ports->host();
+      return {static_cast<std::uint16_t>(both >> 16), static_cast<std::uint16_t>(both)};
     }
     case IpProtocol::icmp:
     case IpProtocol::icmpv6: {

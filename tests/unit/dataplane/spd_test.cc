@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,7 +24,7 @@ constexpr std::uint32_t kNone = 0xffffffff;
 
 class SpdTest : public testing::Test {
  protected:
-  std::uint32_t find(const FlowKey& key, Direction direction = Direction::out) const {
+  std::uint32_t find(const FlowWords& key, Direction direction = Direction::out) const {
     const PolicyEntry* const policy = spd_->lookup(direction, key);
     return policy == nullptr ? kNone : policy->index;
   }
@@ -279,7 +280,8 @@ class RandomPolicies {
     return spec;
   }
   FlowKey flow_key() {
-    return flow(address(), address(), static_cast<IpProtocol>(protocol()), port(), port());
+    return {Ipv4Address{address()}, Ipv4Address{address()}, port(), port(),
+            static_cast<IpProtocol>(protocol())};
   }
   std::uint32_t below(std::uint32_t end) { return static_cast<std::uint32_t>(random_() % end); }
 
@@ -309,8 +311,10 @@ TEST_F(SpdTest, AgreesWithAPlainListUnderRandomUse) {
     const Direction direction = step % 2 == 0 ? Direction::in : Direction::out;
     std::vector<FlowKey> flows;
     for (std::uint32_t i = 0; i < 1 + policies.below(70); ++i) flows.push_back(policies.flow_key());
+    std::vector<FlowWords> words(flows.size());
+    std::ranges::transform(flows, words.begin(), [](const FlowKey& key) { return words_of(key); });
     std::vector<const PolicyEntry*> entries(flows.size());
-    spd_->lookup_burst(direction, flows, entries);
+    spd_->lookup_burst(direction, words, entries);
     for (std::size_t i = 0; i < flows.size(); ++i) {
       const std::uint32_t index_found = entries[i] == nullptr ? kNone : entries[i]->index;
       ASSERT_EQ(index_found, plain.find(direction, flows[i])) << "step " << step;

@@ -28,9 +28,9 @@ inline PolicySpec policy_for(Net src, Net dst, std::uint32_t priority = 0) {
   return spec;
 }
 
-inline FlowKey flow(std::uint32_t src, std::uint32_t dst, IpProtocol protocol = IpProtocol::udp,
-                    std::uint16_t src_port = 0, std::uint16_t dst_port = 0) {
-  return {Ipv4Address{src}, Ipv4Address{dst}, src_port, dst_port, protocol};
+inline FlowWords flow(std::uint32_t src, std::uint32_t dst, IpProtocol protocol = IpProtocol::udp,
+                      std::uint16_t src_port = 0, std::uint16_t dst_port = 0) {
+  return words_of({Ipv4Address{src}, Ipv4Address{dst}, src_port, dst_port, protocol});
 }
 
 }  // namespace culvert

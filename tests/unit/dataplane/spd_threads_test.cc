@@ -33,7 +33,7 @@ TEST(SpdThreads, AlwaysFindARightPolicyWhilePoliciesAreReplaced) {
     ASSERT_EQ(spd->set(i, policy(i, 0, 10)), Refusal::none);
   }
   readers.start([&] {
-    std::array<FlowKey, kNetworks> flows;
+    std::array<FlowWords, kNetworks> flows;
     std::array<const PolicyEntry*, kNetworks> found{};
     for (std::uint32_t i = 0; i < kNetworks; ++i) flows[i] = flow(1, network(i) + 5);
     for (int repeat = 0; repeat < 30; ++repeat) {
