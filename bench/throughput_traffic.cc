@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t kIcvBytes = 16;
 constexpr std::uint32_t kShuffleSeed = 1;
+constexpr std::uint16_t kFirstSourcePort = 10'000;
+constexpr std::uint16_t kDestinationPort = 5002;
 
 std::uint8_t* raw(std::byte* bytes) {
   return reinterpret_cast<std::uint8_t*>(bytes);
@@ -61,9 +63,12 @@ Traffic::Traffic(ThroughputGateway& gateway, const TrafficKind& kind)
   const auto inner_bytes = sizes(kind.inner_bytes, kPackets);
   const auto order = tunnels(kind.tunnels.count, kPackets);
   double total = 0;
+  std::vector<std::uint32_t> packets_of(kind.tunnels.count);
   for (std::size_t i = 0; i < kPackets; ++i) {
+    const std::uint32_t flow = packets_of[order[i]]++ % kFlows;
     slots_[i] = {rte_pktmbuf_alloc(&gateway.pool()), order[i], inner_bytes[i],
-                 crypto_bytes_of(inner_bytes[i])};
+                 crypto_bytes_of(inner_bytes[i]),
+                 static_cast<std::uint16_t>(kFirstSourcePort + flow)};
     if (slots_[i].mbuf == nullptr) std::abort();
     total += inner_bytes[i];
   }
@@ -78,7 +83,7 @@ Traffic::Traffic(ThroughputGateway& gateway, const TrafficKind& kind)
                                 .protocol = IpProtocol::udp,
                                 .source = wire_address(local_host(tunnel)),
                                 .destination = wire_address(remote_host(tunnel))},
-                         .udp = {.source_port = Be16{5001}, .destination_port = Be16{5002}}};
+                         .udp = {.destination_port = Be16{kDestinationPort}}};
     if (kind.direction == TrafficDirection::open) {
       std::swap(headers.ip.source, headers.ip.destination);
     }
@@ -129,6 +134,7 @@ void Traffic::write_clear(std::byte* frame, const Slot& slot) const {
   ClearHeaders headers = clear_headers_[slot.tunnel];
   headers.ip.total_length = Be16{slot.inner_bytes};
   headers.ip.checksum = ipv4_header_checksum(headers.ip);
+  headers.udp.source_port = Be16{slot.source_port};
   headers.udp.length = Be16{static_cast<std::uint16_t>(slot.inner_bytes - sizeof(Ipv4Header))};
   std::memcpy(frame, &headers, sizeof headers);
 }

@@ -45,6 +45,7 @@ class Traffic {
  public:
   static constexpr std::size_t kPackets = 4096;
   static constexpr std::size_t kBurstPackets = 64;
+  static constexpr std::uint32_t kFlows = 256;  // of one tunnel, if it has as many packets
 
   // The gateway's tunnels are those of `kind`.
   Traffic(ThroughputGateway& gateway, const TrafficKind& kind);
@@ -80,6 +81,7 @@ class Traffic {
     std::uint32_t tunnel = 0;
     std::uint16_t inner_bytes = 0;
     std::uint16_t crypto_bytes = 0;  // what is encrypted: with padding and trailer
+    std::uint16_t source_port = 0;   // of the inner UDP header
   };
   // A frame in clear up to its UDP header, as the LAN's router sends it.
   struct ClearHeaders {
