@@ -12,6 +12,17 @@ void add_instance_option(CLI::App& command, std::string& instance) {
   command.add_option("--instance", instance, "name of the instance")->capture_default_str();
 }
 
+std::vector<std::string> command_words(std::vector<std::string> words) {
+  if (words.empty() || (words[0] != "exec" && words[0] != "ip")) return words;
+  auto word = words.begin() + 1;
+  while (word != words.end() && word->starts_with("--instance")) {
+    const bool has_value = word->find('=') == std::string::npos && word + 1 != words.end();
+    word += has_value ? 2 : 1;
+  }
+  if (word != words.end() && *word == "--") words.erase(word);
+  return words;
+}
+
 int complain(const Error& error) {
   if (!error.message.empty()) std::fprintf(stderr, "culvert: %s\n", error.message.c_str());
   switch (error.code) {

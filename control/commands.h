@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "control/result.h"
 
@@ -25,6 +26,10 @@ void add_run_commands(CLI::App& app, Action& action);   // up, down, hold, check
 
 // Adds --instance NAME.
 void add_instance_option(CLI::App& command, std::string& instance);
+
+// The command line's words, without the "--" before the command of `exec` and `ip`: CLI11 takes what
+// follows that for the program's own arguments, not the subcommand's.
+[[nodiscard]] std::vector<std::string> command_words(std::vector<std::string> words);
 
 // Prints "culvert: what is wrong" unless it was printed already, and gives the exit code.
 int complain(const Error& error);

@@ -112,9 +112,7 @@ void add_exec(CLI::App& app, Action& action, const char* name, const char* help,
   command->footer(footer);
   command->callback([&action, arguments, command, words] {
     std::vector<std::string> line = words;
-    for (const std::string& word : command->remaining()) {
-      if (word != "--" || line.size() != words.size()) line.push_back(word);
-    }
+    for (const std::string& word : command->remaining()) line.push_back(word);
     if (line.empty()) throw CLI::RequiredError("COMMAND");
     action = [arguments, line] {
       const auto folder = instance_dir(arguments->instance);

@@ -2,6 +2,7 @@
 // culvert: the command that people and scripts use.
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
@@ -14,7 +15,7 @@ namespace culvert {
 namespace {
 
 int run(int argc, char** argv) {
-  CLI::App app{"culvert: an IPsec gateway on DPDK"};
+  CLI::App app{"culvert: an IPsec gateway on DPDK", "culvert"};
   app.set_version_flag("--version", std::string("culvert ") + CULVERT_VERSION);
   app.require_subcommand(1);
   app.footer(
@@ -25,7 +26,9 @@ int run(int argc, char** argv) {
   add_run_commands(app, action);
   add_show_commands(app, action);
   try {
-    app.parse(argc, argv);
+    auto words = command_words({argv + 1, argv + argc});
+    std::reverse(words.begin(), words.end());  // as CLI11 takes them
+    app.parse(words);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
     std::fprintf(stderr, "culvert: %s; see culvert --help\n", error.what());

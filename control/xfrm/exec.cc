@@ -24,19 +24,19 @@ constexpr char kPreloadVariable[] = "LD_PRELOAD";
 // the build tree from control/ and from the folders beside xfrm/.
 constexpr std::array kPlaces = {"../lib/culvert", ".", "xfrm", "../xfrm", "../control/xfrm"};
 
-// Does somebody listen there? Empty when so.
-std::string why_unreachable(const std::string& socket_path) {
+// Does somebody listen there? 0, or the error number that says why not.
+int why_unreachable(const std::string& socket_path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (socket_path.size() >= sizeof(address.sun_path)) return std::strerror(ENAMETOOLONG);
+  if (socket_path.size() >= sizeof(address.sun_path)) return ENAMETOOLONG;
   std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
   const int descriptor = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) return std::strerror(errno);
+  if (descriptor < 0) return errno;
   const bool is_reached =
       connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   const int error = errno;
   close(descriptor);
-  return is_reached ? "" : std::strerror(error);
+  return is_reached ? 0 : error;
 }
 
 }  // namespace
@@ -68,9 +68,12 @@ Error exec_with_xfrm(const std::string& socket_path, const std::vector<std::stri
   if (arguments.empty()) return {EINVAL, "no command to run"};
   const auto library = find_preload_library();
   if (!library) return library.error();
-  if (const std::string why = why_unreachable(socket_path); !why.empty()) {
-    return {ECONNREFUSED, "no XFRM server at " + socket_path + " (" + why +
-                              "): is the gateway up, and may you use it?"};
+  if (const int why = why_unreachable(socket_path); why == EACCES) {
+    return {EACCES, socket_path + ": permission denied; be root or in the group that the " +
+                        "configuration names in [control] group"};
+  } else if (why != 0) {
+    return {ECONNREFUSED,
+            "no XFRM server at " + socket_path + " (" + std::strerror(why) + "): is the gateway up?"};
   }
   setenv(kPreloadVariable, with_preload(*library).c_str(), 1);
   setenv(preload::kSocketVariable, socket_path.c_str(), 1);

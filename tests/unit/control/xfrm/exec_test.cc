@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <gmock/gmock.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace culvert::xfrm {
 namespace {
@@ -14,6 +17,25 @@ TEST(Exec, SaysThatThereIsNoServer) {
   const Error error = exec_with_xfrm("/nonexistent/xfrm.sock", {"true"});
   EXPECT_EQ(error.code, ECONNREFUSED);
   EXPECT_THAT(error.message, HasSubstr("no XFRM server at /nonexistent/xfrm.sock"));
+}
+
+// Root may connect wherever something listens: the refusal is seen by a process of another user.
+TEST(Exec, SaysWhoMayConnectWhereItMayNot) {
+  std::string folder = ::testing::TempDir() + "culvert-exec-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string socket_path = folder + "/xfrm.sock";
+  ASSERT_EQ(chmod(folder.c_str(), 0), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (getuid() == 0 && setuid(65534) != 0) _exit(2);
+    const Error error = exec_with_xfrm(socket_path, {"true"});
+    _exit(error.code == EACCES && error.message.find("[control] group") != std::string::npos ? 0
+                                                                                             : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(rmdir(folder.c_str()), 0);
 }
 
 TEST(Exec, SaysThatTheNamedLibraryIsMissing) {
