@@ -72,7 +72,7 @@ Result<SecretText> read_file(const std::filesystem::path& file) {
   OwnedDescriptor source(open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (source.get() < 0) return system_error(file.string());
   SecretText text;
-  std::array<char, 65536> part{};
+  SecretText part(65536, '\0');  // on the heap, so that its allocator wipes it on every way out
   ssize_t count = 0;
   while ((count = read(source.get(), part.data(), part.size())) > 0) {
     text.append(part.data(), static_cast<std::size_t>(count));
@@ -80,7 +80,6 @@ Result<SecretText> read_file(const std::filesystem::path& file) {
       return Error{EFBIG, file.string() + ": longer than the 256 MiB that are allowed"};
     }
   }
-  sodium_memzero(part.data(), part.size());
   if (count < 0) return system_error(file.string());
   return text;
 }

@@ -118,5 +118,16 @@ TEST_F(Batch, AMissingFileIsNamed) {
   EXPECT_THAT(loaded.error().message, EndsWith("/nothing: No such file or directory"));
 }
 
+TEST_F(Batch, RefusesAFileAboveTheLargestSize) {
+  const std::filesystem::path file = directory() / "large";
+  std::ofstream(file) << kFirst;
+  std::filesystem::resize_file(file, (256u << 20) + 1);  // a hole, which takes no room
+  const std::vector<std::filesystem::path> files{file};
+  const auto loaded = xfrm::load_batches(manager(), files);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, EFBIG);
+  EXPECT_THAT(loaded.error().message, EndsWith("longer than the 256 MiB that are allowed"));
+}
+
 }  // namespace
 }  // namespace culvert::test
