@@ -17,7 +17,7 @@ SaManager::SaManager(Regions& regions, RequestChannel& channel, SaManagerOptions
       policies_(regions),
       nonces_(regions.requests().header.instance),
       floors_(options_.floor_storage, options_.floor_file) {
-  default_verdicts_.fill(options_.default_verdict);
+  load_defaults();
   load_sas();
   load_policies();
 }

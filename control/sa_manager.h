@@ -130,8 +130,8 @@ class SaManager {
   [[nodiscard]] std::vector<SaIndex> sas_of_policy(std::uint32_t slot) const;
   [[nodiscard]] SpdCounts spd_counts() const;
 
-  // GETDEFAULT, SETDEFAULT. Limit: the dataplane has one default; it discards if any direction
-  // does.
+  // GETDEFAULT, SETDEFAULT: holds for the instance's life, or until the configuration names another
+  // default. Limit: the dataplane has one default; it discards if any direction does.
   [[nodiscard]] const DefaultVerdicts& default_verdicts() const { return default_verdicts_; }
   [[nodiscard]] Result<void> set_default_verdicts(const DefaultVerdicts& verdicts);
 
@@ -221,6 +221,8 @@ class SaManager {
   void remove_policy_within(std::uint32_t slot);
   [[nodiscard]] Result<Policy> remove_policy_at(std::uint32_t slot);
   [[nodiscard]] PolicyAction default_action() const;
+  void load_defaults();
+  void keep_defaults(const DefaultVerdicts& verdicts);
 
   // Transactions
   [[nodiscard]] Result<void> flush();

@@ -7,6 +7,7 @@
 
 #include "control/address_text.h"
 #include "control/sa_manager.h"
+#include "control/slot_note.h"
 
 namespace culvert {
 namespace {
@@ -162,15 +163,29 @@ Result<std::size_t> SaManager::flush_policies(std::uint8_t type) {
 Result<void> SaManager::set_default_verdicts(const DefaultVerdicts& verdicts) {
   return atomically<Result<void>>([&]() -> Result<void> {
     const DefaultVerdicts old = default_verdicts_;
-    default_verdicts_ = verdicts;
+    keep_defaults(verdicts);
     transaction_.queue.set_default(default_action());
     transaction_.undo.emplace_back([this, old] {
-      default_verdicts_ = old;
+      keep_defaults(old);
       transaction_.queue.set_default(default_action());
     });
     transaction_.events.emplace_back([](SaListener& to) { to.on_default_policy_set(); });
     return {};
   });
+}
+
+void SaManager::load_defaults() {
+  default_verdicts_.fill(options_.default_verdict);
+  const auto record = read_record<DefaultsRecord>(regions_.requests().note);
+  if (record.mark == kNoteMark && record.configured == options_.default_verdict) {
+    default_verdicts_ = record.verdicts;
+  }
+}
+
+void SaManager::keep_defaults(const DefaultVerdicts& verdicts) {
+  default_verdicts_ = verdicts;
+  const DefaultsRecord record{.configured = options_.default_verdict, .verdicts = verdicts};
+  write_record(regions_.requests().note, record);
 }
 
 PolicyAction SaManager::default_action() const {

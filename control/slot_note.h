@@ -11,9 +11,9 @@
 #include "control/sa.h"
 #include "dataplane/shm/layout.h"
 
-// What control keeps of SAs and policies in the notes of the requests region, which outlives it:
-// with the spec beside it, all that is needed to answer as before after a restart. Only control
-// writes there; it reads its own words, and passes over what does not bear the mark.
+// What control keeps of SAs, policies and their defaults in the notes of the requests region, which
+// outlives it: with the spec beside it, all that is needed to answer as before after a restart.
+// Only control writes there; it reads its own words, and passes over what does not bear the mark.
 
 namespace culvert {
 
@@ -103,6 +103,16 @@ struct PolicyRecord {
 };
 static_assert(sizeof(PolicyRecord) <= sizeof(PolicyNote) &&
               std::is_trivially_copyable_v<PolicyRecord>);
+
+// What SETDEFAULT said last.
+struct DefaultsRecord {
+  std::uint32_t mark = 0;
+  // `[policy] default` at that time: another one in the configuration ends what was said.
+  PolicyVerdict configured = PolicyVerdict::block;
+  std::array<PolicyVerdict, kPolicyDirections> verdicts{};
+};
+static_assert(sizeof(DefaultsRecord) <= sizeof(ControlNote) &&
+              std::is_trivially_copyable_v<DefaultsRecord>);
 
 template <typename Record, typename Note>
 [[nodiscard]] Record read_record(const Note& note) {

@@ -25,7 +25,7 @@ inline constexpr std::uint64_t kRequestsMagic = 0x63756c7665727401;
 inline constexpr std::uint64_t kKeysMagic = 0x63756c7665727402;
 inline constexpr std::uint64_t kStateMagic = 0x63756c7665727403;
 // Raised with every change to a struct of dataplane/shm; attaching to another one is refused.
-inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kLayoutVersion = 2;
 
 inline constexpr std::uint32_t kLargestMaxSas = 8u << 20;
 inline constexpr std::uint32_t kLargestMaxPolicies = 8u << 20;
@@ -86,23 +86,27 @@ struct StartConfig {
   std::array<PortConfig, kMaxPorts> ports{};
 };
 
-struct RequestsHead {
-  RegionHeader header;
-  StartConfig start;
-  alignas(64) std::atomic<std::uint64_t> requests_produced{0};
-  std::atomic<std::uint64_t> completions_consumed{0};
-  std::atomic<std::uint64_t> events_consumed{0};
-  alignas(64) std::array<Request, kRingSlots> requests{};
-  // behind it: SaSpec[max_sas], PolicySpec[max_policies], SaNote[max_sas], PolicyNote[max_policies]
-};
-
-// What control remembers of an SA or a policy beyond the spec (every XFRM attribute as given), so
-// that a restarted control can answer as before. The dataplane never looks at it.
+// What control remembers of an SA or a policy beyond the spec (every XFRM attribute as given), and
+// beside them, so that a restarted control can answer as before. The dataplane never looks at it.
 struct SaNote {
   std::array<std::byte, 256> bytes{};
 };
 struct PolicyNote {
   std::array<std::byte, 640> bytes{};  // six templates fit
+};
+struct ControlNote {
+  std::array<std::byte, 64> bytes{};
+};
+
+struct RequestsHead {
+  RegionHeader header;
+  StartConfig start;
+  ControlNote note;
+  alignas(64) std::atomic<std::uint64_t> requests_produced{0};
+  std::atomic<std::uint64_t> completions_consumed{0};
+  std::atomic<std::uint64_t> events_consumed{0};
+  alignas(64) std::array<Request, kRingSlots> requests{};
+  // behind it: SaSpec[max_sas], PolicySpec[max_policies], SaNote[max_sas], PolicyNote[max_policies]
 };
 
 struct alignas(64) KeysHead {

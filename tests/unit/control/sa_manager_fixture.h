@@ -98,6 +98,7 @@ class SaManagerTest : public ::testing::Test {
   SaManagerOptions options() {
     SaManagerOptions options;
     options.floor_storage = FloorStorage::in_memory;
+    options.default_verdict = default_verdict_;
     options.is_our_address = [](Family, const IpAddress& address) { return address == kOurs; };
     options.now = [this] { return now_; };
     return options;
@@ -134,6 +135,7 @@ class SaManagerTest : public ::testing::Test {
   }
 
   std::chrono::milliseconds timeout_{10'000};
+  PolicyVerdict default_verdict_ = PolicyVerdict::block;
   std::chrono::nanoseconds now_ = std::chrono::seconds(1'700'000'000);
   FakeDataplane dataplane_;
   Regions control_regions_;

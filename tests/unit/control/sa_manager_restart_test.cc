@@ -104,7 +104,26 @@ TEST_F(SaManagerRestart, OfControlEndsARemovalThatWasUnderWay) {
   EXPECT_FALSE(keys_region_holds(key_number(1)));
 }
 
+TEST_F(SaManagerRestart, OfControlKeepsTheDefaultsThatWereSet) {
+  constexpr DefaultVerdicts kSet{PolicyVerdict::allow, PolicyVerdict::allow, PolicyVerdict::allow};
+  ASSERT_TRUE(manager_->set_default_verdicts(kSet));
+  restart_control();
+  EXPECT_EQ(manager_->default_verdicts(), kSet);
+  ASSERT_TRUE(manager_->reconcile());
+  EXPECT_EQ(dataplane_.default_action(), PolicyAction::bypass);
+}
+
+TEST_F(SaManagerRestart, WithAnotherConfiguredDefaultEndsTheDefaultsThatWereSet) {
+  constexpr DefaultVerdicts kSet{PolicyVerdict::block, PolicyVerdict::allow, PolicyVerdict::block};
+  ASSERT_TRUE(manager_->set_default_verdicts(kSet));
+  default_verdict_ = PolicyVerdict::allow;
+  restart_control();
+  EXPECT_EQ(manager_->default_verdicts(),
+            (DefaultVerdicts{PolicyVerdict::allow, PolicyVerdict::allow, PolicyVerdict::allow}));
+}
+
 TEST_F(SaManagerRestart, PassesOverWhatIsNoNote) {
+  control_regions_.requests().note.bytes.fill(std::byte{0xa5});
   for (SaNote& note : control_regions_.sa_notes()) note.bytes.fill(std::byte{0xa5});
   for (PolicyNote& note : control_regions_.policy_notes()) note.bytes.fill(std::byte{0xa5});
   dataplane_.stop();
@@ -112,6 +131,7 @@ TEST_F(SaManagerRestart, PassesOverWhatIsNoNote) {
   restart_control();
   EXPECT_EQ(manager_->sad_counts().sas, 0u);
   EXPECT_FALSE(manager_->next_policy(0));
+  EXPECT_EQ(manager_->default_verdicts()[0], PolicyVerdict::block);
   static_cast<void>(add(outbound(0x2001), key_number(9)));
 }
 
