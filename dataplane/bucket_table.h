@@ -24,6 +24,35 @@
 
 namespace culvert {
 
+// A cache line of the table below: each entry is {tag, id}, the tag above.
+struct alignas(64) Bucket {
+  static constexpr std::size_t kWays = 8;
+  std::array<std::atomic<std::uint64_t>, kWays> entries;
+
+  // The first entry that has that tag; kWays: none. Two ways to the same answer.
+  [[nodiscard]] std::uint32_t way_of_plain(std::uint32_t tag) const {
+    std::uint32_t way = kWays;
+    for (std::uint32_t i = kWays; i-- > 0;) {
+      way = entries[i].load(std::memory_order_relaxed) >> 32 == tag ? i : way;
+    }
+    return way;
+  }
+  [[nodiscard]] std::uint32_t way_of(std::uint32_t tag) const {
+#if defined(__AVX512F__) && !defined(CULVERT_PLAIN_BUCKETS)
+    // One comparison for all entries. The load is not atomic as a whole, but each entry in it is,
+    // as on every x86 CPU with such loads; the caller loads the entry once more and checks its
+    // record.
+    const __m512i all = _mm512_load_si512(entries.data());
+    const std::uint32_t equal =
+        _mm512_cmpeq_epi32_mask(all, _mm512_set1_epi32(static_cast<int>(tag))) & 0xaaaau;
+    return static_cast<std::uint32_t>(std::countr_zero(equal | 1u << 16)) / 2;
+#else
+    return way_of_plain(tag);
+#endif
+  }
+};
+static_assert(sizeof(Bucket) == 64);
+
 // The hash table under the SA table and the SPD: it maps a hash and a 32-bit tag to ids, which
 // index the owner's records. Any number of readers without locks; one writer. The owner compares
 // the full key in the record; the table only says which ids may have it.
@@ -58,11 +87,11 @@ class BucketTable {
   };
   [[nodiscard]] Guess guess(std::uint64_t hash, std::uint32_t tag) const {
     const Bucket& bucket = buckets_[primary(hash)];
-    const std::uint32_t way = way_of(bucket, tag);
+    const std::uint32_t way = bucket.way_of(tag);
     // Acquire: pairs with the writer's release in store_entry().
     const std::uint64_t first = bucket.entries[0].load(std::memory_order_acquire);
-    const std::uint64_t entry = bucket.entries[way % kWays].load(std::memory_order_acquire);
-    const std::uint32_t id = way < kWays ? id_of(entry) : kNone;
+    const std::uint64_t entry = bucket.entries[way % Bucket::kWays].load(std::memory_order_acquire);
+    const std::uint32_t id = way < Bucket::kWays ? id_of(entry) : kNone;
     return {id, id == kNone && (first & kHasDisplaced) == 0};
   }
 
@@ -90,14 +119,8 @@ class BucketTable {
   [[nodiscard]] std::uint32_t bucket_count() const { return bucket_mask_ + 1; }
 
  private:
-  static constexpr std::size_t kWays = 8;
   // In the id of a bucket's entry 0, used or not: keys whose first bucket this is lie elsewhere.
   static constexpr std::uint64_t kHasDisplaced = 0x80000000;
-
-  struct alignas(64) Bucket {
-    std::array<std::atomic<std::uint64_t>, kWays> entries;
-  };
-  static_assert(sizeof(Bucket) == 64);
 
   [[nodiscard]] static std::uint32_t tag_of(std::uint64_t entry) {
     return static_cast<std::uint32_t>(entry >> 32);
@@ -115,25 +138,6 @@ class BucketTable {
   [[nodiscard]] std::uint32_t spill_slot(std::uint64_t hash) const {
     return static_cast<std::uint32_t>((hash ^ hash >> 29) * 0x9e3779b97f4a7c15 >> 32) &
            bucket_mask_;
-  }
-
-  // Which entry has that tag; kWays: none.
-  [[nodiscard]] static std::uint32_t way_of(const Bucket& bucket, std::uint32_t tag) {
-#if defined(__AVX512F__) && !defined(CULVERT_PLAIN_BUCKETS)
-    // One comparison for all entries. The load is not atomic as a whole, but each entry in it is,
-    // as on every x86 CPU with such loads; the caller loads the entry once more and checks its
-    // record.
-    const __m512i entries = _mm512_load_si512(bucket.entries.data());
-    const std::uint32_t equal =
-        _mm512_cmpeq_epi32_mask(entries, _mm512_set1_epi32(static_cast<int>(tag))) & 0xaaaau;
-    return static_cast<std::uint32_t>(std::countr_zero(equal | 1u << 16)) / 2;
-#else
-    std::uint32_t way = kWays;
-    for (std::uint32_t i = kWays; i-- > 0;) {
-      way = tag_of(bucket.entries[i].load(std::memory_order_relaxed)) == tag ? i : way;
-    }
-    return way;
-#endif
   }
 
   template <typename Matches>
