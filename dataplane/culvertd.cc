@@ -2,7 +2,6 @@
 // The dataplane process. It is configured by what lies in shared memory; see control/ for the rest.
 
 #include <getopt.h>
-#include <rte_eal.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -169,6 +168,6 @@ int main(int argc, char** argv) {
   for (const int number : {SIGTERM, SIGINT}) std::signal(number, culvert::request_stop);
   std::signal(SIGPIPE, SIG_IGN);
   const int status = culvert::run(options);
-  rte_eal_cleanup();
+  culvert::stop_eal();
   return status;
 }

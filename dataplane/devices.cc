@@ -4,13 +4,17 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 #include "dataplane/new_sockets.h"
+#include "dataplane/xdp_messages.h"
 
 namespace culvert {
 namespace {
@@ -36,24 +40,21 @@ std::uint16_t probe(const std::string& name, const std::string& arguments) {
   return device;
 }
 
-// `driver_name` numbers the devices: names must differ within the process.
-std::uint16_t open_linux_interface(const StartConfig& start, std::uint32_t index) {
-  const PortConfig& config = start.ports[index];
-  const std::string number = std::to_string(index);
-  const std::string interface = std::string("iface=") + config.device.data();
-  if (start.use_af_xdp != 0 && config.mtu <= kLargestXdpMtu) {
-    const std::uint16_t device =
-        probe("net_af_xdp" + number,
-              interface + ",start_queue=0,queue_count=" + queues_of(config) + ",busy_budget=0");
-    if (device != Port::kNoDevice) return device;
-  }
+// AF_XDP, for the interface of the port with that number: names must differ within the process.
+std::uint16_t open_af_xdp(const PortConfig& config, std::uint32_t number) {
+  return probe("net_af_xdp" + std::to_string(number),
+               std::string("iface=") + config.device.data() +
+                   ",start_queue=0,queue_count=" + queues_of(config) + ",busy_budget=0");
+}
+
+std::uint16_t open_af_packet(const PortConfig& config, std::uint32_t number) {
   std::uint32_t frame_bytes = 2048;
   while (frame_bytes < config.mtu + 256u) frame_bytes *= 2;
   const std::uint32_t block_bytes = std::max(4096u, frame_bytes);
-  return probe("net_af_packet" + number, interface + ",qpairs=" + queues_of(config) +
-                                             ",blocksz=" + std::to_string(block_bytes) +
-                                             ",framesz=" + std::to_string(frame_bytes) +
-                                             ",framecnt=1024,qdisc_bypass=1");
+  return probe("net_af_packet" + std::to_string(number),
+               std::string("iface=") + config.device.data() + ",qpairs=" + queues_of(config) +
+                   ",blocksz=" + std::to_string(block_bytes) +
+                   ",framesz=" + std::to_string(frame_bytes) + ",framecnt=1024,qdisc_bypass=1");
 }
 
 std::uint16_t open_dpdk_device(const PortConfig& config) {
@@ -167,6 +168,45 @@ void report(const Port& port, PortStatus& status) {
   status.tx_queues = port.tx_queues;
 }
 
+// Configures the port's device; one that refuses is closed.
+std::string bring_up(Port& port, const PortConfig& config, std::uint32_t workers,
+                     rte_mempool& pool) {
+  std::string error = configure(port, config, workers, pool);
+  if (error.empty()) error = set_mac(port, config);
+  if (error.empty()) return {};
+  rte_eth_dev_close(std::exchange(port.device, Port::kNoDevice));
+  port.rx_sockets.clear();
+  return error;
+}
+
+// AF_XDP, else AF_PACKET: some of what AF_XDP wants shows only when its queues are set up.
+std::string bring_up_interface(Port& port, const StartConfig& start, std::uint32_t number,
+                               rte_mempool& pool) {
+  const PortConfig& config = start.ports[number];
+  // What is wrong is said here, in one line.
+  rte_log_set_level_pattern("pmd.net.af_*", RTE_LOG_CRIT);
+  rte_log_set_level(RTE_LOGTYPE_EAL, RTE_LOG_CRIT);
+  if (start.use_af_xdp != 0 && config.mtu <= kLargestXdpMtu) {
+    keep_xdp_messages();
+    port.device = open_af_xdp(config, number);
+    std::string error = about(config) + "no such device";
+    if (port.device != Port::kNoDevice) error = bring_up(port, config, start.worker_count, pool);
+    if (error.empty()) return {};
+    const std::string reasons = kept_xdp_messages();
+    std::fprintf(stderr,
+                 "culvertd: %s%s%s; AF_PACKET instead of AF_XDP, which needs CAP_NET_RAW, "
+                 "CAP_BPF or CAP_SYS_ADMIN, and memory to lock (ulimit -l)\n",
+                 error.c_str(), reasons.empty() ? "" : ": ", reasons.c_str());
+  }
+  port.device = open_af_packet(config, number);
+  if (port.device == Port::kNoDevice) {
+    return about(config) +
+           "neither AF_XDP nor AF_PACKET could open it; CAP_NET_RAW and memory to lock (ulimit -l) "
+           "are needed";
+  }
+  return bring_up(port, config, start.worker_count, pool);
+}
+
 }  // namespace
 
 std::string open_devices(const StartConfig& start, rte_mempool& pool, std::span<Port> ports,
@@ -174,20 +214,21 @@ std::string open_devices(const StartConfig& start, rte_mempool& pool, std::span<
   for (std::uint32_t i = 0; i < start.port_count; ++i) {
     const PortConfig& config = start.ports[i];
     Port& port = ports[i];
-    // AF_PACKET's driver opens all queues' sockets when it is probed, one after the other.
     const NewSockets packet_sockets(AF_PACKET);
-    port.device = config.kind == PortKind::linux_interface ? open_linux_interface(start, i)
-                                                           : open_dpdk_device(config);
-    port.rx_sockets = packet_sockets.opened();
-    if (port.device == Port::kNoDevice) {
-      return about(config) +
-             (config.kind == PortKind::linux_interface
-                  ? "neither AF_XDP nor AF_PACKET could open it; CAP_NET_RAW is needed"
-                  : "no such DPDK device, or its driver did not start");
+    std::string error;
+    if (config.kind == PortKind::linux_interface) {
+      const int level = rte_log_get_level(RTE_LOGTYPE_EAL);
+      error = bring_up_interface(port, start, i, pool);
+      rte_log_set_level(RTE_LOGTYPE_EAL, static_cast<std::uint32_t>(level));
+    } else {
+      port.device = open_dpdk_device(config);
+      error = port.device == Port::kNoDevice
+                  ? about(config) + "no such DPDK device, or its driver did not start"
+                  : bring_up(port, config, start.worker_count, pool);
     }
-    std::string error = configure(port, config, start.worker_count, pool);
-    if (error.empty()) error = set_mac(port, config);
     if (!error.empty()) return error;
+    // AF_PACKET's driver opens all queues' sockets when it is probed, one after the other.
+    if (port.rx_sockets.empty()) port.rx_sockets = packet_sockets.opened();
     if (port.rx_sockets.size() < port.rx_queues) port.rx_sockets.clear();
     report(port, statuses[i]);
   }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 namespace culvert {
@@ -20,6 +21,8 @@ constexpr std::uint32_t kFixedMib = 176;
 constexpr std::uint32_t kMbufsPerQueue = 4096;
 constexpr std::uint32_t kMbufsPerWorker = 4096;
 constexpr std::uint32_t kLargestLinkBytes = 18;
+
+bool is_started = false;
 
 std::uint64_t read_number(const char* path) {
   std::ifstream file(path);
@@ -102,12 +105,17 @@ std::string start_eal(const StartConfig& start, const EalPlan& plan, EalUse use)
 
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
-  if (rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) < 0) {
+  is_started = rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) >= 0;
+  if (!is_started) {
     return std::string("DPDK's EAL did not start: ") + rte_strerror(rte_errno) +
            "; the lines above say more (cores, memory: " + std::to_string(plan.memory_mib) +
            " MiB are needed)";
   }
   return {};
+}
+
+void stop_eal() {
+  if (std::exchange(is_started, false)) rte_eal_cleanup();
 }
 
 }  // namespace culvert

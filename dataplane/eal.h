@@ -26,4 +26,7 @@ struct EalPlan {
 enum class EalUse { gateway, replay };
 [[nodiscard]] std::string start_eal(const StartConfig& start, const EalPlan& plan, EalUse use);
 
+// Ends it, where it was started.
+void stop_eal();
+
 }  // namespace culvert

@@ -26,6 +26,7 @@ LIBRARIES = [
     ("toml", r"toml\+\+/.*\.h"),
     ("cli11", r"CLI/.*\.hpp"),
     ("pcap", r"pcap(/.*)?\.h"),
+    ("xdp", r"(bpf|xdp)/\w+\.h"),
     ("googletest", r"(gtest|gmock)/.*\.h"),
     ("benchmark", r"benchmark/.*\.h"),
     ("linux", r"(linux|sys|net|netinet|arpa|asm)/.*\.h|"
@@ -41,7 +42,7 @@ LAYERS = [
     ("dataplane/shm", ["dataplane/shm", "dataplane/net"], ["std", "linux"]),
     ("crypto", ["crypto"], ["std", "intrinsics", "linux", "ipsec-mb", "sodium"]),
     ("dataplane", ["dataplane", "crypto"],
-     ["std", "intrinsics", "linux", "dpdk", "ipsec-mb", "sodium", "pcap"]),
+     ["std", "intrinsics", "linux", "dpdk", "ipsec-mb", "sodium", "pcap", "xdp"]),
     ("control/cli", ["control/cli", "control/api", "control/result.h"],
      ["std", "linux", "fmt", "json", "cli11"]),
     # crypto/transform.h names transforms and their sizes, and nothing else.

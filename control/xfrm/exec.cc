@@ -72,8 +72,8 @@ Error exec_with_xfrm(const std::string& socket_path, const std::vector<std::stri
     return {EACCES, socket_path + ": permission denied; be root or in the group that the " +
                         "configuration names in [control] group"};
   } else if (why != 0) {
-    return {ECONNREFUSED,
-            "no XFRM server at " + socket_path + " (" + std::strerror(why) + "): is the gateway up?"};
+    return {ECONNREFUSED, "no XFRM server at " + socket_path + " (" + std::strerror(why) +
+                              "): is the gateway up?"};
   }
   setenv(kPreloadVariable, with_preload(*library).c_str(), 1);
   setenv(preload::kSocketVariable, socket_path.c_str(), 1);

@@ -24,8 +24,8 @@ bool has_route(const std::string& table, Ipv4Address destination) {
 
 TEST(Fib, LeavesTheFormerTableAsItIsUntilWorkersAreQuiescent) {
   Observer observer;
-  const auto fib = Fib::create("former", {.max_routes = 64, .max_long_networks = 16,
-                                          .max_adjacencies = 512}, observer);
+  const auto fib = Fib::create(
+      "former", {.max_routes = 64, .max_long_networks = 16, .max_adjacencies = 512}, observer);
   ASSERT_NE(fib, nullptr);
   const auto count = [](Ipv4Address destination) {
     return has_route("former_left", destination) + has_route("former_right", destination);
@@ -33,7 +33,8 @@ TEST(Fib, LeavesTheFormerTableAsItIsUntilWorkersAreQuiescent) {
   int looks = 0;
   for (const std::uint32_t net : {1u, 2u, 3u}) {  // each table is the former one once at least
     const Ipv4Address destination = Ipv4Address{10u << 24 | net << 16 | 1};
-    ASSERT_EQ(fib->route_add({Ipv4Address{10u << 24 | net << 16}, 16}, Ipv4Address{}, PortId{1}), Refusal::none);
+    ASSERT_EQ(fib->route_add({Ipv4Address{10u << 24 | net << 16}, 16}, Ipv4Address{}, PortId{1}),
+              Refusal::none);
     observer.look = [&] {
       ++looks;
       EXPECT_EQ(count(destination), 1) << "in the new table only";
