@@ -239,6 +239,28 @@ Result<Json> Replay::collect() {
   return result;
 }
 
+// Outputs are emptied before inputs are read, so none may be one of them, nor the same one twice.
+Result<void> check_files_differ(const ReplayOptions& options) {
+  std::vector<std::filesystem::path> files;
+  for (const PortCapture& input : options.inputs) files.push_back(input.file);
+  std::vector<std::filesystem::path> written;
+  for (const PortCapture& output : options.outputs) written.push_back(output.file);
+  if (options.punt_file) written.push_back(*options.punt_file);
+  for (const std::filesystem::path& file : written) {
+    for (const std::filesystem::path& other : files) {
+      std::error_code error;
+      const bool is_same = std::filesystem::equivalent(file, other, error) ||
+                           std::filesystem::weakly_canonical(file, error) ==
+                               std::filesystem::weakly_canonical(other, error);
+      if (!is_same || std::filesystem::is_character_file(file, error)) continue;
+      return Error{EINVAL, fmt::format("{}: given twice, each output needs a file of its own",
+                                       file.string())};
+    }
+    files.push_back(file);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<PortCapture> parse_port_capture(const std::string& text) {
@@ -266,6 +288,7 @@ Result<Json> replay(const ReplayOptions& options) {
                                       input.file.string(), std::generic_category().message(errno))};
     }
   }
+  if (auto distinct = check_files_differ(options); !distinct) return distinct.error();
   return Replay(config, options).run();
 }
 
