@@ -11,8 +11,10 @@
 #include <cstdio>
 #include <cstring>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
+#include "dataplane/eal.h"
 #include "dataplane/new_sockets.h"
 #include "dataplane/xdp_messages.h"
 
@@ -47,13 +49,14 @@ std::uint16_t open_af_xdp(const PortConfig& config, std::uint32_t number) {
                    ",start_queue=0,queue_count=" + queues_of(config) + ",busy_budget=0");
 }
 
+// The driver takes it that frames lie side by side, so they must fill blocks, which are whole
+// pages.
 std::uint16_t open_af_packet(const PortConfig& config, std::uint32_t number) {
-  std::uint32_t frame_bytes = 2048;
-  while (frame_bytes < config.mtu + 256u) frame_bytes *= 2;
-  const std::uint32_t block_bytes = std::max(4096u, frame_bytes);
+  const std::uint32_t frame_bytes = ring_frame_bytes(config.mtu);
+  static_assert(8 * kRingFrameStepBytes % 4096 == 0);
   return probe("net_af_packet" + std::to_string(number),
                std::string("iface=") + config.device.data() + ",qpairs=" + queues_of(config) +
-                   ",blocksz=" + std::to_string(block_bytes) +
+                   ",blocksz=" + std::to_string(8 * frame_bytes) +
                    ",framesz=" + std::to_string(frame_bytes) + ",framecnt=1024,qdisc_bypass=1");
 }
 
@@ -66,10 +69,16 @@ std::uint16_t open_dpdk_device(const PortConfig& config) {
   return probe(name, comma == std::string::npos ? "" : text.substr(comma + 1));
 }
 
+// AF_PACKET says that no frame is above 1518 bytes, and carries what its ring and the interface do;
+// the supervisor has given the interface its MTU.
+bool takes_mtu(const rte_eth_dev_info& info) {
+  return std::string_view(info.driver_name) != "net_af_packet";
+}
+
 rte_eth_conf device_config(const rte_eth_dev_info& info, const PortConfig& config,
                            std::uint16_t queues) {
   rte_eth_conf wanted{};
-  wanted.rxmode.mtu = config.mtu;
+  if (takes_mtu(info)) wanted.rxmode.mtu = config.mtu;
   wanted.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
   wanted.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
   if (queues > 1) {
@@ -135,7 +144,7 @@ std::string configure(Port& port, const PortConfig& config, std::uint32_t worker
   const rte_eth_conf wanted = device_config(info, config, port.rx_queues);
   const int result = rte_eth_dev_configure(port.device, port.rx_queues, port.tx_queues, &wanted);
   if (result != 0) return about(config) + "refuses its configuration: " + rte_strerror(-result);
-  const int mtu_result = rte_eth_dev_set_mtu(port.device, config.mtu);
+  const int mtu_result = takes_mtu(info) ? rte_eth_dev_set_mtu(port.device, config.mtu) : 0;
   if (mtu_result != 0 && mtu_result != -ENOTSUP) {
     return about(config) + "refuses mtu = " + std::to_string(config.mtu);
   }

@@ -21,6 +21,7 @@ constexpr std::uint32_t kFixedMib = 176;
 constexpr std::uint32_t kMbufsPerQueue = 4096;
 constexpr std::uint32_t kMbufsPerWorker = 4096;
 constexpr std::uint32_t kLargestLinkBytes = 18;
+constexpr std::uint32_t kXdpHeadroomBytes = 256;
 
 bool is_started = false;
 
@@ -76,8 +77,11 @@ EalPlan plan_eal(const StartConfig& start) {
           ? start.mbuf_count
           : std::max(16383u, queues * kMbufsPerQueue + start.worker_count * kMbufsPerWorker - 1);
   plan.data_room_bytes = std::max<std::uint32_t>(
-      RTE_MBUF_DEFAULT_BUF_SIZE,
-      (largest_mtu + kLargestLinkBytes + RTE_PKTMBUF_HEADROOM + 127) / 128 * 128);
+      RTE_MBUF_DEFAULT_BUF_SIZE, ring_frame_bytes(largest_mtu) + RTE_PKTMBUF_HEADROOM);
+  // What AF_XDP receives begins XDP_PACKET_HEADROOM behind an mbuf's own headroom.
+  plan.data_room_bytes = std::max(
+      plan.data_room_bytes,
+      (largest_mtu + kLargestLinkBytes + RTE_PKTMBUF_HEADROOM + kXdpHeadroomBytes + 63) / 64 * 64);
   const std::uint64_t pool_bytes =
       std::uint64_t{plan.mbufs} * (plan.data_room_bytes + sizeof(rte_mbuf) + 64);
   plan.memory_mib = kFixedMib + static_cast<std::uint32_t>(pool_bytes >> 20);

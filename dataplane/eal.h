@@ -17,6 +17,15 @@ struct EalPlan {
   std::uint32_t memory_mib = 0;
 };
 
+// The place of one frame in an AF_PACKET ring, and so in an mbuf too: the driver wants that what
+// fits into the one fits into the other. 96 bytes are for the Ethernet header, a VLAN tag and what
+// the kernel puts before them (tpacket2_hdr, sockaddr_ll, alignment).
+inline constexpr std::uint32_t kRingFrameStepBytes = 512;
+constexpr std::uint32_t ring_frame_bytes(std::uint32_t mtu) {
+  return (mtu + 96 + kRingFrameStepBytes - 1) / kRingFrameStepBytes * kRingFrameStepBytes;
+}
+static_assert(ring_frame_bytes(1500) == 2048);
+
 // Huge pages are used when the configuration allows them and the system grants enough of them,
 // reserved or by nr_overcommit_hugepages.
 [[nodiscard]] EalPlan plan_eal(const StartConfig& start);
