@@ -103,6 +103,12 @@ Sa* Sad::take_sa() {
   return &pool_[pool_used_++];
 }
 
+// The key and the record of an SA that was removed are used and then wiped until reclaim().
+bool Sad::is_retired(SaIndex index) const {
+  return std::ranges::any_of(
+      retired_, [index](const Retired& retired) { return retired.wiped_index == index.raw(); });
+}
+
 Refusal Sad::check_spec(SaIndex index, const SaSpec& spec) const {
   if (index.raw() >= max_sas_) return Refusal::bad_index;
   if (spec.generation == 0) return Refusal::bad_generation;
@@ -185,7 +191,7 @@ void Sad::fill(Sa& sa, SaIndex index, const SaSpec& spec) const {
 
 Refusal Sad::add(SaIndex index, const SaSpec& spec, const KeySlot& key) {
   if (const Refusal refusal = check_spec(index, spec); refusal != Refusal::none) return refusal;
-  if (by_index_[index.raw()].load(std::memory_order_relaxed) != nullptr) {
+  if (by_index_[index.raw()].load(std::memory_order_relaxed) != nullptr || is_retired(index)) {
     return Refusal::slot_in_use;
   }
   if (key.generation != spec.generation || key.key_bytes > kMaxKeyBytes) return Refusal::bad_key;

@@ -69,6 +69,7 @@ class Sad {
 
   Sad(const Regions& regions, Engine& engine, Quiescence& quiescence);
   [[nodiscard]] Sa* take_sa();
+  [[nodiscard]] bool is_retired(SaIndex index) const;
   [[nodiscard]] Refusal check_spec(SaIndex index, const SaSpec& spec) const;
   [[nodiscard]] Refusal prepare_state(const SaSpec& spec, SaState& state);
   void fill(Sa& sa, SaIndex index, const SaSpec& spec) const;

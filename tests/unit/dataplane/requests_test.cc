@@ -112,6 +112,30 @@ TEST_F(HostileRequests, AnSaThatIsInOrderIsAddedAndDeletedAndItsKeyWiped) {
   EXPECT_EQ(ask({.op = RequestOp::sa_delete, .index = 3, .generation = 7}), Refusal::slot_empty);
 }
 
+// Workers may use the SA, and with it the slot's key and record, until the deletion is acknowledged.
+TEST_F(HostileRequests, ASlotIsInUseUntilTheDeletionOfItsSaIsAcknowledged) {
+  write_sa();
+  ASSERT_EQ(ask(sa_add()), Refusal::none);
+  ASSERT_TRUE(writer_->push({.sequence = ++sequence_,
+                             .op = RequestOp::sa_delete,
+                             .index = 3,
+                             .generation = 7}));
+  theirs_.sa_specs()[3].generation = 8;
+  theirs_.keys()[3].generation = 8;
+  Request again = {.sequence = ++sequence_, .op = RequestOp::sa_add, .index = 3, .generation = 8};
+  ASSERT_TRUE(writer_->push(again));
+  EXPECT_EQ(requests_->poll(), 2u);
+  for (const Refusal expected : {Refusal::none, Refusal::slot_in_use}) {
+    Completion completion;
+    ASSERT_TRUE(reader_->pop(completion));
+    EXPECT_EQ(completion.refusal, expected);
+  }
+  EXPECT_EQ(sad_->sa(SaIndex{3}), nullptr);
+  EXPECT_EQ(ask(again), Refusal::none);
+  ASSERT_NE(sad_->sa(SaIndex{3}), nullptr);
+  EXPECT_NE(sad_->sa(SaIndex{3})->key->transform, TransformId::none);
+}
+
 TEST_F(HostileRequests, EachFieldOfAnSaOutOfRangeIsRefusedByItsName) {
   struct Case {
     Refusal refusal;
