@@ -45,7 +45,7 @@ class StageLab : public testing::Test {
     pool_.reset(rte_pktmbuf_pool_create(("stage" + number).c_str(), 255, 0, 0,
                                         RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY));
     ASSERT_NE(pool_, nullptr) << rte_strerror(rte_errno);
-    ASSERT_EQ(create_regions({.max_sas = 4, .max_policies = 4, .window_slots = 0}, {}, shared_), "");
+    ASSERT_EQ(create_regions({.max_sas = 4, .max_policies = 4, .window_slots = 2048}, {}, shared_), "");
     ASSERT_EQ(regions_.attach(shared_, Side::dataplane), "");
     engine_ = Engine::create();
     ASSERT_NE(engine_, nullptr);
@@ -67,8 +67,12 @@ class StageLab : public testing::Test {
 
   // A UDP packet from us to the far side; data at the IP header, `headroom` bytes into the buffer.
   [[nodiscard]] Packet packet(std::uint16_t headroom = RTE_PKTMBUF_HEADROOM) const {
+    return packet_from(*pool_, headroom);
+  }
+  [[nodiscard]] static Packet packet_from(rte_mempool& pool,
+                                          std::uint16_t headroom = RTE_PKTMBUF_HEADROOM) {
     constexpr std::uint16_t kBytes = 100;
-    const Packet packet(rte_pktmbuf_alloc(pool_.get()));
+    const Packet packet(rte_pktmbuf_alloc(&pool));
     packet.mbuf()->data_off = headroom;
     static_cast<void>(packet.push_back(kBytes));
     std::ranges::fill(packet.bytes(), std::byte{});
@@ -90,6 +94,19 @@ class StageLab : public testing::Test {
     static_cast<void>(result.push_front(sizeof(EthernetHeader)));
     *result.header<EthernetHeader>(0) = {.ether_type = wire_ether_type(EtherType::ipv4)};
     return result;
+  }
+
+  // Of policy 0.
+  [[nodiscard]] static PolicySpec policy_spec(std::uint32_t priority) {
+    PolicySpec policy{.generation = 1,
+                      .direction = Direction::out,
+                      .action = PolicyAction::protect,
+                      .sa_count = 1,
+                      .priority = priority};
+    policy.selector.family = Family::v4;
+    policy.selector.dst = IpAddress::v4(Be32{0x0a000000});
+    policy.selector.dst_prefix_bits = 8;
+    return policy;
   }
 
   [[nodiscard]] std::uint64_t dropped(DropReason reason) const {
@@ -122,7 +139,7 @@ class StageLab : public testing::Test {
   std::unique_ptr<rte_mempool, FreePool> pool_;
   Descriptors shared_ = {-1, -1, -1, -1, -1, -1};
   Regions regions_;
-  Qsbr qsbr_{1};
+  Qsbr qsbr_{2};
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Sad> sad_;
   std::unique_ptr<Spd> spd_;
@@ -149,14 +166,7 @@ class StageLab : public testing::Test {
               .dst = IpAddress::v4(wire_address(kPeer))};
     ASSERT_EQ(sad_->add(SaIndex{0}, sa, {.generation = 1, .key_bytes = 20}), Refusal::none);
     sad_->resolve_next_hops(*fib_);
-    PolicySpec policy{.generation = 1,
-                      .direction = Direction::out,
-                      .action = PolicyAction::protect,
-                      .sa_count = 1};
-    policy.selector.family = Family::v4;
-    policy.selector.dst = IpAddress::v4(Be32{0x0a000000});
-    policy.selector.dst_prefix_bits = 8;
-    ASSERT_EQ(spd_->set(0, policy), Refusal::none);
+    ASSERT_EQ(spd_->set(0, policy_spec(0)), Refusal::none);
     icmp_errors_ = std::make_unique<IcmpErrors>(ports_, *fib_, *pool_, drops_);
     esp_outbound_ = std::make_unique<EspOutbound>(
         EspOutbound::Context{.spd = *spd_,
