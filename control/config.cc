@@ -170,18 +170,28 @@ void read_control(ConfigTable& file, ConfigErrors& errors, Config& config) {
   table.finish();
 }
 
+// What the asked number of packet buffers takes at least: each holds a frame of the largest MTU,
+// its headroom and what the dataplane notes on it, and none is smaller than kLeastMbufBytes.
+std::uint64_t mbuf_bytes(const Config& config) {
+  constexpr std::uint64_t kLeastMbufBytes = 2368;
+  constexpr std::uint64_t kAroundFrameBytes = 512;
+  std::uint64_t one = kLeastMbufBytes;
+  for (const ConfigPort& port : config.ports) one = std::max(one, port.mtu + kAroundFrameBytes);
+  return config.mbufs * one;
+}
+
 // Memory is only taken when it is used, but it must be there then.
 void check_memory(const toml::table& file, const Machine& machine, ConfigErrors& errors,
                   const Config& config) {
   const RegionSizes sizes = region_sizes(config);
   if (!sizes.valid()) return;
-  const std::uint64_t bytes =
-      requests_region_bytes(sizes) + keys_region_bytes(sizes) + state_region_bytes(sizes);
+  const std::uint64_t bytes = requests_region_bytes(sizes) + keys_region_bytes(sizes) +
+                              state_region_bytes(sizes) + mbuf_bytes(config);
   if (bytes <= machine.memory_bytes / 2) return;
-  errors.add(file, fmt::format("max_sas {}, max_policies {}, replay_window {}: their tables need "
+  errors.add(file, fmt::format("max_sas {}, max_policies {}, replay_window {}, mbufs {}: they need "
                                "{} MiB, at most half of this machine's memory ({} MiB) is allowed",
                                config.max_sas, config.max_policies, config.replay_window,
-                               bytes >> 20, machine.memory_bytes >> 21));
+                               config.mbufs, bytes >> 20, machine.memory_bytes >> 21));
 }
 
 template <std::size_t size>

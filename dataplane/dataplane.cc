@@ -162,7 +162,8 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
                       .policy_states = regions_->policy_states(),
                       .default_policy = default_policy_,
                       .clock = clock_,
-                      .secret = secret_};
+                      .secret = secret_,
+                      .writers = start_.worker_count == 1 ? Writers::one : Writers::several};
   for (std::uint32_t i = 0; i < start_.worker_count; ++i) {
     auto engine = Engine::create();
     if (engine == nullptr) return no_memory("a worker's ipsec-mb");

@@ -103,7 +103,7 @@ void EspInbound::operator()(Lane<Packet>& lane, Lanes& lanes) {
   for (std::size_t i = 0; i < candidate_count_; ++i) {
     if (replay_verdicts_[i] == ReplayVerdict::fresh) finish(candidates_[i], lanes);
   }
-  for (const SaGroups::Group& group : groups_.groups()) group.count();
+  for (const SaGroups::Group& group : groups_.groups()) group.count(writers_);
 }
 
 // Step 1. Those that pass move to the front; returns how many.
@@ -142,10 +142,13 @@ void EspInbound::find_sas() {
   sad_->table().find_burst(std::span(keys_).first(key_count_),
                            std::span(indices_).first(key_count_));
   for (std::size_t i = 0; i < key_count_; ++i) {
+    if (indices_[i] != kNoSa) sad_->prefetch(indices_[i]);
+  }
+  for (std::size_t i = 0; i < key_count_; ++i) {
     sas_[i] = indices_[i] == kNoSa ? nullptr : sad_->sa(indices_[i]);
     if (sas_[i] != nullptr) {
-      __builtin_prefetch(sas_[i]);
-      __builtin_prefetch(&sad_->state(indices_[i]), 1);
+      prefetch(*sas_[i]);
+      prefetch(sad_->state(indices_[i]));
     }
   }
 }

@@ -19,8 +19,8 @@ namespace culvert {
 // the memory latency of one packet hides behind the work of the others. One per worker.
 class EspInbound {
  public:
-  EspInbound(const Sad& sad, const Fib& fib, Engine& engine, DropSink& drops)
-      : sad_(&sad), fib_(&fib), engine_(&engine), drops_(&drops) {}
+  EspInbound(const Sad& sad, const Fib& fib, Engine& engine, Writers writers, DropSink& drops)
+      : sad_(&sad), fib_(&fib), engine_(&engine), writers_(writers), drops_(&drops) {}
 
   // Lane esp -> inner, again.
   void operator()(Lane<Packet>& lane, Lanes& lanes);
@@ -49,6 +49,7 @@ class EspInbound {
   const Sad* sad_;
   const Fib* fib_;
   Engine* engine_;
+  Writers writers_;
   DropSink* drops_;
 
   // What packets name their SA by; those of one SA in a row share an entry.

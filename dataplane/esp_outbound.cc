@@ -72,6 +72,7 @@ void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
   outgoing_ = {};
   next_hop_ = {};
   groups_.reset();
+  fetch_sas(packets);
   const std::size_t lane_before = lanes.clear.packets().size();
   std::size_t taken = 0;
   for (; taken < packets.size() && lanes.clear.packets().size() == lane_before; ++taken) {
@@ -98,9 +99,30 @@ void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
     to_next_hop(candidate.packet,
                 AdjacencyIndex{candidate.sa->adjacency.load(std::memory_order_relaxed)}, lanes);
   }
-  for (const SaGroups::Group& group : groups_.groups()) group.count();
+  for (const SaGroups::Group& group : groups_.groups()) group.count(context_.writers);
   policy_counts_.flush();
   return taken;
+}
+
+// Has the cache lines of the SAs that the policies lead to on their way, a link of the chain at a
+// time for the whole burst. A policy has as a rule one SA, and the first is the one that serves.
+void EspOutbound::fetch_sas(std::span<const ClearPacket> packets) const {
+  std::array<SaIndex, kBurst> indices;
+  std::size_t count = 0;
+  const PolicyEntry* last = nullptr;
+  for (const ClearPacket& clear : packets) {
+    if (clear.policy == nullptr || clear.policy == last) continue;
+    last = clear.policy;
+    if (last->sa_count == 0) continue;
+    indices[count++] = last->sas.front();
+    context_.sad.prefetch(last->sas.front());
+  }
+  for (const SaIndex index : std::span(indices).first(count)) {
+    const Sa* sa = context_.sad.sa(index);
+    if (sa == nullptr) continue;
+    prefetch(*sa);
+    prefetch(context_.sad.state(index));
+  }
 }
 
 // Step 1. The default is for what no policy speaks of in either direction: what an SA carried was

@@ -28,13 +28,14 @@ class EspOutbound {
     const Fib& fib;
     std::span<const Port> ports;
     std::span<PolicyState> policy_states;
+    Writers writers;
     const DefaultPolicy& default_policy;
     IcmpErrors& icmp_errors;
     Engine& engine;
     DropSink& drops;
   };
   explicit EspOutbound(const Context& context)
-      : context_(context), policy_counts_(context.policy_states) {}
+      : context_(context), policy_counts_(context.policy_states, context.writers) {}
 
   // Lane clear -> wire, held.
   void operator()(Lane<ClearPacket>& lane, Lanes& lanes);
@@ -75,6 +76,7 @@ class EspOutbound {
   };
 
   std::size_t send_burst(std::span<ClearPacket> packets, Lanes& lanes);
+  void fetch_sas(std::span<const ClearPacket> packets) const;
   [[nodiscard]] PolicyAction verdict(Packet packet, const PolicyEntry* policy);
   void bypass(Packet packet, Lanes& lanes);
   void protect(Packet packet, const PolicyEntry& policy, Lanes& lanes);

@@ -42,8 +42,8 @@ void Forward::operator()(Lane<Packet>& lane, Lanes& lanes) {
 [[gnu::flatten]] void Forward::forward_burst(std::span<Packet> packets, Lanes& lanes) {
   admitting_policy_ = nullptr;
   for (std::size_t i = 0; i < packets.size(); ++i) flows_[i] = flow_of(packets[i].bytes());
-  flow_cache_->lookup_burst(std::span(flows_).first(packets.size()),
-                            std::span(verdicts_).first(packets.size()));
+  context_.flow_cache.lookup_burst(std::span(flows_).first(packets.size()),
+                                   std::span(verdicts_).first(packets.size()));
   for (std::size_t i = 0; i < packets.size(); ++i) {
     if (is_admitted(packets[i], verdicts_[i].inbound)) route(packets[i], verdicts_[i], lanes);
   }
@@ -55,22 +55,23 @@ void Forward::operator()(Lane<Packet>& lane, Lanes& lanes) {
 // may still have one outbound.
 bool Forward::is_admitted(Packet packet, const PolicyEntry* policy) {
   if (packet.meta().sa != kNoSa.raw()) return is_admitted_opened(packet, policy);
-  PolicyAction action = default_policy_->load(std::memory_order_relaxed);
+  PolicyAction action = context_.default_policy.load(std::memory_order_relaxed);
   if (policy != nullptr) {
     action = policy->action;
     if (action == PolicyAction::protect && policy->is_optional) action = PolicyAction::bypass;
     policy_counts_.add(policy->index, packet);
   }
   if (action == PolicyAction::bypass) return true;
-  if (is_ike(packet) && fib_->is_local(host_address(packet.header<Ipv4Header>(0)->destination))) {
+  if (is_ike(packet) &&
+      context_.fib.is_local(host_address(packet.header<Ipv4Header>(0)->destination))) {
     return true;
   }
   if (policy == nullptr) {
     packet.meta().wants_policy = 1;
     return true;
   }
-  drops_->drop(packet, action == PolicyAction::protect ? DropReason::spd_in_clear_protected
-                                                       : DropReason::spd_in_discard);
+  context_.drops.drop(packet, action == PolicyAction::protect ? DropReason::spd_in_clear_protected
+                                                              : DropReason::spd_in_discard);
   return false;
 }
 
@@ -81,14 +82,14 @@ bool Forward::is_admitted_opened(Packet packet, const PolicyEntry* policy) {
     policy_counts_.add(policy->index, packet);
     return true;
   }
-  const Sa* sa = sad_->sa(index);
+  const Sa* sa = context_.sad.sa(index);
   const bool is_covered =
       sa != nullptr && policy != nullptr && policy->action == PolicyAction::protect &&
       (policy->reqid == 0 || policy->reqid == sa->reqid) &&
       (is_unset(policy->template_src) || policy->template_src.v4() == sa->outer.source) &&
       (is_unset(policy->template_dst) || policy->template_dst.v4() == sa->outer.destination);
   if (!is_covered) {
-    drops_->drop(packet, DropReason::esp_in_policy, sad_->state(index));
+    context_.drops.drop(packet, DropReason::esp_in_policy, context_.sad.state(index));
     return false;
   }
   admitting_policy_ = policy;
@@ -106,15 +107,15 @@ void Forward::route(Packet packet, const FlowVerdict& verdict, Lanes& lanes) {
       return punt(packet, meta.in_port, lanes);
     }
     // Not to be forwarded (RFC 1812 5.2.1, 5.3.7).
-    return drops_->drop(packet, DropReason::forward_broadcast);
+    return context_.drops.drop(packet, DropReason::forward_broadcast);
   }
-  const PackedAdjacency adjacency = fib_->packed(verdict.adjacency);
+  const PackedAdjacency adjacency = context_.fib.packed(verdict.adjacency);
   switch (adjacency.kind()) {
     case AdjacencyKind::no_route:
     case AdjacencyKind::blackhole:
-      return drops_->drop(packet, DropReason::forward_no_route);
+      return context_.drops.drop(packet, DropReason::forward_no_route);
     case AdjacencyKind::broadcast:
-      return drops_->drop(packet, DropReason::forward_broadcast);
+      return context_.drops.drop(packet, DropReason::forward_broadcast);
     case AdjacencyKind::local:
       return punt(packet, adjacency.port().raw(), lanes);
     case AdjacencyKind::on_link:
@@ -126,10 +127,10 @@ void Forward::route(Packet packet, const FlowVerdict& verdict, Lanes& lanes) {
   auto& header = *packet.header<Ipv4Header>(0);
   if (header.ttl <= 1) {
     if (meta.wants_policy != 0 && verdict.outbound == nullptr) {
-      return drops_->drop(packet, DropReason::spd_out_discard);
+      return context_.drops.drop(packet, DropReason::spd_out_discard);
     }
-    icmp_errors_->time_exceeded(packet, lanes);
-    return drops_->drop(packet, DropReason::forward_ttl);
+    context_.icmp_errors.time_exceeded(packet, lanes);
+    return context_.drops.drop(packet, DropReason::forward_ttl);
   }
   decrement_ttl(header);
   lanes.clear.push({packet, verdict.outbound});
@@ -138,10 +139,11 @@ void Forward::route(Packet packet, const FlowVerdict& verdict, Lanes& lanes) {
 // To the mirror of `port`. What came in clear still has its Ethernet header in front; what was
 // opened gets one.
 void Forward::punt(Packet packet, std::uint16_t port, Lanes& lanes) {
-  if (packet.meta().wants_policy != 0) return drops_->drop(packet, DropReason::spd_in_discard);
+  if (packet.meta().wants_policy != 0)
+    return context_.drops.drop(packet, DropReason::spd_in_discard);
   const bool was_opened = packet.meta().sa != kNoSa.raw();
   auto* front = packet.push_front(sizeof(EthernetHeader));
-  if (front == nullptr) return drops_->drop(packet, DropReason::punt_no_mirror);
+  if (front == nullptr) return context_.drops.drop(packet, DropReason::punt_no_mirror);
   auto* ethernet = packet.header<EthernetHeader>(0);
   if (was_opened || port != packet.meta().in_port) {
     // The mirror takes what is addressed to it; its MAC is filled in where it is written.

@@ -24,16 +24,18 @@ using DefaultPolicy = std::atomic<PolicyAction>;
 // Checks what came in against the inbound policies and finds its next hop. One per worker.
 class Forward {
  public:
-  Forward(FlowCache& flow_cache, const Sad& sad, const Fib& fib,
-          std::span<PolicyState> policy_states, const DefaultPolicy& default_policy,
-          IcmpErrors& icmp_errors, DropSink& drops)
-      : flow_cache_(&flow_cache),
-        sad_(&sad),
-        fib_(&fib),
-        policy_counts_(policy_states),
-        default_policy_(&default_policy),
-        icmp_errors_(&icmp_errors),
-        drops_(&drops) {}
+  struct Context {
+    FlowCache& flow_cache;
+    const Sad& sad;
+    const Fib& fib;
+    std::span<PolicyState> policy_states;
+    Writers writers;
+    const DefaultPolicy& default_policy;
+    IcmpErrors& icmp_errors;
+    DropSink& drops;
+  };
+  explicit Forward(const Context& context)
+      : context_(context), policy_counts_(context.policy_states, context.writers) {}
 
   // Lane inner -> clear, punt.
   void operator()(Lane<Packet>& lane, Lanes& lanes);
@@ -45,13 +47,8 @@ class Forward {
   void route(Packet packet, const FlowVerdict& verdict, Lanes& lanes);
   void punt(Packet packet, std::uint16_t port, Lanes& lanes);
 
-  FlowCache* flow_cache_;
-  const Sad* sad_;
-  const Fib* fib_;
+  Context context_;
   PolicyCounts policy_counts_;
-  const DefaultPolicy* default_policy_;
-  IcmpErrors* icmp_errors_;
-  DropSink* drops_;
 
   // What an SA carried and a policy let through last, as long as this burst lasts.
   const PolicyEntry* admitting_policy_ = nullptr;

@@ -16,7 +16,8 @@ namespace culvert {
 // once per burst: an atomic add for each packet would also wait for all its stores.
 class PolicyCounts {
  public:
-  explicit PolicyCounts(std::span<PolicyState> states) : states_(states) {}
+  PolicyCounts(std::span<PolicyState> states, Writers writers)
+      : states_(states), writers_(writers) {}
 
   // Notes that the policy was used. At most kBurst times before flush().
   void add(std::uint32_t policy, Packet packet) {
@@ -31,8 +32,8 @@ class PolicyCounts {
     for (std::size_t i = 0; i < count_; ++i) {
       const Entry& entry = entries_[i];
       PolicyState& state = states_[entry.policy];
-      state.packets.add(entry.packets);
-      state.bytes.add(entry.bytes);
+      state.packets.add(entry.packets, writers_);
+      state.bytes.add(entry.bytes, writers_);
       state.last_used_ns.set(entry.time_ns);
       slots_[entry.slot] = 0;
     }
@@ -61,6 +62,7 @@ class PolicyCounts {
   }
 
   std::span<PolicyState> states_;
+  Writers writers_;
   std::array<Entry, kBurst> entries_{};
   std::array<std::uint8_t, kSlots> slots_{};  // number of the entry from 1 on; 0: free
   std::size_t count_ = 0;

@@ -30,16 +30,16 @@ struct alignas(64) Sa {
   std::uint8_t iv_bytes = 0;
   std::uint8_t icv_bytes = 0;
   std::uint8_t pad_alignment = 1;  // a power of two
-  std::uint8_t has_selector = 0;  // inbound: `selector` is not "any"
-  std::uint16_t outer_bytes = 0;  // outbound: outer IP, UDP, ESP header and IV
+  std::uint8_t has_selector = 0;   // inbound: `selector` is not "any"
+  std::uint16_t outer_bytes = 0;   // outbound: outer IP, UDP, ESP header and IV
   std::uint32_t reqid = 0;
   // Outbound: index of the next hop of the outer destination, kept right by the housekeeper.
   // Relaxed: any recent value is as good as another.
   std::atomic<std::uint32_t> adjacency{0};
 
-  // Outbound: what is put in front; lengths, DSCP, ECN, DF and identification are filled in for each
-  // packet and added to the checksum, which is right without them. Inbound: only the addresses are
-  // used.
+  // Outbound: what is put in front; lengths, DSCP, ECN, DF and identification are filled in for
+  // each packet and added to the checksum, which is right without them. Inbound: only the addresses
+  // are used.
   alignas(64) Ipv4Header outer;
   UdpHeader udp;
   Selector selector;
@@ -48,6 +48,16 @@ struct alignas(64) Sa {
   [[nodiscard]] bool is_udp_encapsulated() const { return (flags & kSaUdpEncap) != 0; }
 };
 static_assert(sizeof(Sa) == 192);
+
+// All lines of an SA that packets need, and of its state those that every burst writes.
+inline void prefetch(const Sa& sa) {
+  const auto* line = reinterpret_cast<const std::byte*>(&sa);
+  for (std::size_t at = 0; at < sizeof sa; at += 64) __builtin_prefetch(line + at);
+}
+inline void prefetch(SaState& state) {
+  __builtin_prefetch(&state.sequence, 1);
+  __builtin_prefetch(&state.packets, 1);
+}
 
 // What an SA adds to an inner packet at most, padding aside: headers in front, trailer and ICV
 // behind. In bytes.

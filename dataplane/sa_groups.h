@@ -31,10 +31,10 @@ class SaGroups {
     std::uint16_t tail = kEndOfList;
 
     // Adds what the group did to the SA's counters.
-    void count() const {
+    void count(Writers writers) const {
       if (packets == 0) return;
-      sa->state->packets.add(packets);
-      sa->state->bytes.add(bytes);
+      sa->state->packets.add(packets, writers);
+      sa->state->bytes.add(bytes, writers);
       sa->state->last_used_ns.set(time_ns);
       if (sa->state->first_used_ns.get() == 0) sa->state->first_used_ns.set(time_ns);
     }

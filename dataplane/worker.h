@@ -33,6 +33,7 @@ struct Tables {
   const DefaultPolicy& default_policy;
   const Clock& clock;
   std::uint64_t secret;  // random, for hashes that nobody shall foresee
+  Writers writers;       // to the counters of SAs and policies
 };
 
 // What belongs to one worker.

@@ -28,10 +28,19 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
+// How many workers there are to add to a shared counter.
+enum class Writers : std::uint8_t { one, several };
+
 // A counter that several workers add to, once per SA and burst.
 class SharedCounter {
  public:
   void add(std::uint64_t count) { value_.fetch_add(count, std::memory_order_relaxed); }
+  // The same where there may be only one worker: it needs no locked instruction, each of which
+  // waits for all stores before it.
+  void add(std::uint64_t count, Writers writers) {
+    if (writers == Writers::several) return add(count);
+    value_.store(value_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+  }
   void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 

@@ -181,6 +181,7 @@ TEST(Config, RefusesWhatIsOutOfRangeAndSaysWhatIsAllowed) {
       {"[dataplane]\ncores = [1, 1]", "named twice"},
       {"[dataplane]\nhuge_pages = 1", "must be true or false"},
       {"[dataplane]\nmax_sas = 8388608", "at most half of this machine's memory"},
+      {"[dataplane]\nmbufs = 4000000", "at most half of this machine's memory"},
       {"[control]\nstate_dir = \"state\"", "must be an absolute path"},
       {"[control]\ngroup = \"no-such-group-here\"", "no such group"},
       {"[xfrm]\nbatch = [\"missing.xfrm\"]", "No such file"},

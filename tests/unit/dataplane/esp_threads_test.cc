@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dataplane/esp_inbound.h"
+#include "dataplane/flow_cache.h"
 #include "tests/unit/dataplane/stage_lab.h"
 
 namespace culvert {
@@ -33,17 +34,18 @@ class EspThreads : public StageLab {
                                        RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY)),
           drops(counters),
           engine(Engine::create()),
-          icmp_errors(lab.ports_, *lab.fib_, *pool, drops),
-          outbound({.spd = *lab.spd_,
-                    .sad = *lab.sad_,
+          icmp_errors(lab.ports_, *lab.spd_, *lab.fib_, *pool, drops),
+          outbound({.sad = *lab.sad_,
                     .fib = *lab.fib_,
                     .ports = lab.ports_,
                     .policy_states = lab.regions_.policy_states(),
+                    .writers = Writers::several,
                     .default_policy = lab.default_policy_,
                     .icmp_errors = icmp_errors,
                     .engine = *engine,
                     .drops = drops}),
-          inbound(*lab.sad_, *lab.fib_, *engine, drops) {}
+          inbound(*lab.sad_, *lab.fib_, *engine, Writers::several, drops),
+          flow_cache(*lab.spd_, *lab.fib_, id) {}
 
     std::uint32_t id;
     std::unique_ptr<rte_mempool, FreePool> pool;
@@ -53,6 +55,7 @@ class EspThreads : public StageLab {
     IcmpErrors icmp_errors;
     EspOutbound outbound;
     EspInbound inbound;
+    FlowCache flow_cache;
     Lanes lanes;
     std::size_t opened = 0;
     std::size_t misdirected = 0;
@@ -84,7 +87,13 @@ class EspThreads : public StageLab {
 
   // Seals a burst, and opens it again.
   void run_round(Stages& stages) {
-    for (std::size_t i = 0; i < kPackets; ++i) stages.lanes.clear.push(packet_from(*stages.pool));
+    for (std::size_t i = 0; i < kPackets; ++i) {
+      const Packet packet = packet_from(*stages.pool);
+      const FlowWords flow = flow_of(packet.bytes());
+      FlowVerdict verdict;
+      stages.flow_cache.lookup_burst({&flow, 1}, {&verdict, 1});
+      stages.lanes.clear.push({packet, verdict.outbound});
+    }
     stages.outbound(stages.lanes.clear, stages.lanes);
     for (const WirePacket& sent : stages.lanes.wire.packets()) {
       const Packet sealed(sent.mbuf());

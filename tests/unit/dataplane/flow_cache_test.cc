@@ -9,6 +9,7 @@
 #include <memory>
 #include <random>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "tests/unit/dataplane/reader_threads.h"
@@ -61,7 +62,7 @@ TEST_F(FlowCacheTest, SaysWhatTheTablesSayWhileTheyChange) {
   route(kGateway);
   for (std::uint32_t step = 0; step < 400; ++step) {
     const auto index = static_cast<std::uint32_t>(random() % 64);
-    PolicySpec spec = policy_for({0, 0}, {kNet + (index << 8), 24}, random() % 4);
+    PolicySpec spec = policy_for({0, 0}, {kNet + (index << 8), 24}, index % 4);
     spec.direction = random() % 2 == 0 ? Direction::in : Direction::out;
     if (random() % 3 == 0) {
       static_cast<void>(spd_->remove(index));
@@ -73,7 +74,7 @@ TEST_F(FlowCacheTest, SaysWhatTheTablesSayWhileTheyChange) {
       std::vector<FlowWords> flows;
       const std::uint32_t hosts = burst % 2 == 0 ? 40'000 : 16;
       for (std::size_t i = 0; i < 1 + random() % kBurst; ++i) {
-        flows.push_back(flow(1, kNet + random() % hosts));
+        flows.push_back(flow(1, kNet + static_cast<std::uint32_t>(random() % hosts)));
       }
       std::vector<FlowVerdict> verdicts(flows.size());
       cache_->lookup_burst(flows, verdicts);

@@ -16,7 +16,7 @@ using TxStage = StageLab;
 using HousekeeperThread = StageLab;
 
 TEST_F(EspOutboundStage, SealsWhatHasRoomForHeadersAndTrailer) {
-  lanes_.clear.push(packet());
+  lanes_.clear.push(clear(packet()));
   (*esp_outbound_)(lanes_.clear, lanes_);
   ASSERT_EQ(lanes_.wire.packets().size(), 1u);
   EXPECT_EQ(sad_->state(SaIndex{0}).packets.get(), 1u);
@@ -24,10 +24,10 @@ TEST_F(EspOutboundStage, SealsWhatHasRoomForHeadersAndTrailer) {
 }
 
 TEST_F(EspOutboundStage, DropsWhatHasNoHeadroomForTheHeadersOrNoTailroomForTheTrailer) {
-  // Needed: 14 Ethernet, 20 IP, 8 ESP, 8 IV in front; at most 5 padding and trailer, 16 ICV behind.
+  // Needed: 14 Ethernet, 20 IP, 8 ESP, 8 IV in front; 16 padding, 2 trailer, 16 ICV behind.
   constexpr std::uint16_t kPacketBytes = 100;
-  lanes_.clear.push(packet(49));
-  lanes_.clear.push(packet(RTE_MBUF_DEFAULT_BUF_SIZE - kPacketBytes - 20));
+  lanes_.clear.push(clear(packet(49)));
+  lanes_.clear.push(clear(packet(RTE_MBUF_DEFAULT_BUF_SIZE - kPacketBytes - 33)));
 
   (*esp_outbound_)(lanes_.clear, lanes_);
   EXPECT_EQ(dropped(DropReason::esp_out_no_room), 2u);

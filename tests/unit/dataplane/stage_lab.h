@@ -45,7 +45,8 @@ class StageLab : public testing::Test {
     pool_.reset(rte_pktmbuf_pool_create(("stage" + number).c_str(), 255, 0, 0,
                                         RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY));
     ASSERT_NE(pool_, nullptr) << rte_strerror(rte_errno);
-    ASSERT_EQ(create_regions({.max_sas = 4, .max_policies = 4, .window_slots = 2048}, {}, shared_), "");
+    ASSERT_EQ(create_regions({.max_sas = 4, .max_policies = 4, .window_slots = 2048}, {}, shared_),
+              "");
     ASSERT_EQ(regions_.attach(shared_, Side::dataplane), "");
     engine_ = Engine::create();
     ASSERT_NE(engine_, nullptr);
@@ -86,6 +87,11 @@ class StageLab : public testing::Test {
     *packet.header<Ipv4Header>(0) = ip;
     packet.meta() = {.sa = kNoSa.raw()};
     return packet;
+  }
+
+  // As Forward leaves it.
+  [[nodiscard]] ClearPacket clear(Packet packet) const {
+    return {packet, spd_->lookup(Direction::out, flow_of(packet.bytes()))};
   }
 
   // One with an Ethernet header, as it goes to Linux or to a port.
@@ -167,13 +173,13 @@ class StageLab : public testing::Test {
     ASSERT_EQ(sad_->add(SaIndex{0}, sa, {.generation = 1, .key_bytes = 20}), Refusal::none);
     sad_->resolve_next_hops(*fib_);
     ASSERT_EQ(spd_->set(0, policy_spec(0)), Refusal::none);
-    icmp_errors_ = std::make_unique<IcmpErrors>(ports_, *fib_, *pool_, drops_);
+    icmp_errors_ = std::make_unique<IcmpErrors>(ports_, *spd_, *fib_, *pool_, drops_);
     esp_outbound_ = std::make_unique<EspOutbound>(
-        EspOutbound::Context{.spd = *spd_,
-                             .sad = *sad_,
+        EspOutbound::Context{.sad = *sad_,
                              .fib = *fib_,
                              .ports = ports_,
                              .policy_states = regions_.policy_states(),
+                             .writers = Writers::one,
                              .default_policy = default_policy_,
                              .icmp_errors = *icmp_errors_,
                              .engine = *engine_,
