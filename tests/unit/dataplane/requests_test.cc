@@ -112,14 +112,13 @@ TEST_F(HostileRequests, AnSaThatIsInOrderIsAddedAndDeletedAndItsKeyWiped) {
   EXPECT_EQ(ask({.op = RequestOp::sa_delete, .index = 3, .generation = 7}), Refusal::slot_empty);
 }
 
-// Workers may use the SA, and with it the slot's key and record, until the deletion is acknowledged.
+// Workers may use the SA, and with it the slot's key and record, until the deletion is
+// acknowledged.
 TEST_F(HostileRequests, ASlotIsInUseUntilTheDeletionOfItsSaIsAcknowledged) {
   write_sa();
   ASSERT_EQ(ask(sa_add()), Refusal::none);
-  ASSERT_TRUE(writer_->push({.sequence = ++sequence_,
-                             .op = RequestOp::sa_delete,
-                             .index = 3,
-                             .generation = 7}));
+  ASSERT_TRUE(writer_->push(
+      {.sequence = ++sequence_, .op = RequestOp::sa_delete, .index = 3, .generation = 7}));
   theirs_.sa_specs()[3].generation = 8;
   theirs_.keys()[3].generation = 8;
   Request again = {.sequence = ++sequence_, .op = RequestOp::sa_add, .index = 3, .generation = 8};

@@ -34,7 +34,8 @@ SaSpec spec_of(std::uint32_t index, std::uint32_t spi, std::uint32_t round) {
 }
 KeySlot key_of(std::uint32_t spi) {
   KeySlot key{.generation = spi, .key_bytes = 20};
-  for (std::size_t i = 0; i < 20; i += sizeof spi) std::memcpy(key.key.data() + i, &spi, sizeof spi);
+  for (std::size_t i = 0; i < 20; i += sizeof spi)
+    std::memcpy(key.key.data() + i, &spi, sizeof spi);
   return key;
 }
 
@@ -116,9 +117,9 @@ TEST_F(SadThreads, SaKeyAndStateFitTogetherWhileSasComeAndGo) {
     for (std::uint32_t i = 0; i < kSas; ++i) {
       const std::uint32_t spi = i % 2 == 0 ? 0x1000 + i : spi_of(i, round);
       const SaSpec spec = spec_of(i, spi, round);
-      ASSERT_EQ(i % 2 == 0 ? sad_->update(SaIndex{i}, spec)
-                           : sad_->add(SaIndex{i}, spec, key_of(spi)),
-                Refusal::none);
+      ASSERT_EQ(
+          i % 2 == 0 ? sad_->update(SaIndex{i}, spec) : sad_->add(SaIndex{i}, spec, key_of(spi)),
+          Refusal::none);
     }
     std::this_thread::yield();
     for (std::uint32_t i = 1; i < kSas; i += 2) {

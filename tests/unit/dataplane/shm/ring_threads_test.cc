@@ -68,9 +68,8 @@ TEST(RingThreads, CarryEveryRequestAndAnswerOnceInOrderWithWhatWasWrittenBefore)
       ++asked;
       const auto index = static_cast<std::uint32_t>(asked % kSpecs);
       const auto generation = static_cast<std::uint32_t>(asked / kSpecs);
-      shared->specs[index] = {.generation = generation,
-                              .spi = static_cast<std::uint32_t>(~asked),
-                              .sequence = asked};
+      shared->specs[index] = {
+          .generation = generation, .spi = static_cast<std::uint32_t>(~asked), .sequence = asked};
       ASSERT_TRUE(requests.push({.sequence = asked,
                                  .op = RequestOp::sa_update,
                                  .index = index,
