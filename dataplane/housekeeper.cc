@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ip.h"
@@ -212,6 +213,7 @@ void Housekeeper::wait() {
   std::size_t count = 1;  // the first is the bell's
   pollfd& request = waits[count++];
   request = {.fd = context_.request_bell, .events = POLLIN, .revents = 0};
+  const std::size_t first_mirror = count;
   for (const Mirror& mirror : context_.mirrors) {
     waits[count++] = {.fd = mirror.descriptor(), .events = POLLIN, .revents = 0};
   }
@@ -225,6 +227,19 @@ void Housekeeper::wait() {
     std::uint64_t rung = 0;
     static_cast<void>(!read(context_.request_bell, &rung, sizeof rung));
   }
+  for (std::size_t port = 0; port < context_.mirrors.size(); ++port) {
+    if ((waits[first_mirror + port].revents & POLLERR) != 0) give_up_mirror(port);
+  }
+}
+
+// A TAP that was deleted under us is in error for ever, and would keep us awake.
+void Housekeeper::give_up_mirror(std::size_t port) {
+  context_.mirrors[port].give_up();
+  context_.regions.state().status.ports[port].has_mirror = 0;
+  std::fprintf(stderr,
+               "culvertd: port %s: its mirror was deleted; nothing of it reaches Linux until "
+               "culvertd starts again\n",
+               context_.ports[port].name.data());
 }
 
 }  // namespace culvert

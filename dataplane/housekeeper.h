@@ -59,6 +59,7 @@ class Housekeeper {
   void resume(const HeldPackets::Neighbor& neighbor, MacAddress mac);
   void to_worker(Packet packet, DropReason reason);
   void look_after_ports(std::uint64_t now_ns);
+  void give_up_mirror(std::size_t port);
   void post(Event event);
   void ring_state_bell();
 

@@ -86,6 +86,11 @@ void Mirror::remove_at_close() {
   if (descriptor_ >= 0) ioctl(descriptor_, TUNSETPERSIST, 0);
 }
 
+void Mirror::give_up() {
+  close(descriptor_);
+  descriptor_ = -1;
+}
+
 void Mirror::set_carrier(bool is_up) const {
   int carrier = is_up ? 1 : 0;
   ioctl(descriptor_, TUNSETCARRIER, &carrier);

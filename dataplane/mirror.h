@@ -32,7 +32,11 @@ class Mirror {
   // What Linux sees as the cable.
   void set_carrier(bool is_up) const;
 
+  // -1 when there is none any more.
   [[nodiscard]] int descriptor() const { return descriptor_; }
+
+  // Lets go of an interface that somebody has deleted.
+  void give_up();
 
   // Gives a frame to Linux. False: it did not take it.
   [[nodiscard]] bool write(Packet frame) const;
