@@ -11,7 +11,7 @@ namespace culvert {
 namespace {
 
 constexpr std::size_t kIvBytes = 8;      // of every transform carried so far
-constexpr std::size_t kMinIcvBytes = 8;  // of every transform that ESP has
+constexpr std::size_t kMinIcvBytes = 8;  // no transform carried so far has fewer
 
 // RFC 4303 2.4: 1, 2, 3, ... The padding ends before the trailer and the ICV.
 bool is_monotonic(const std::byte* padding, std::size_t pad_bytes) {

@@ -6,7 +6,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -63,12 +62,6 @@ class PackedAdjacency {
     return PortId{static_cast<std::uint16_t>(word_ >> 8 & 0xff)};
   }
   [[nodiscard]] constexpr MacAddress mac() const { return MacAddress::from_uint64(word_ >> 16); }
-  // From a register: a MacAddress on its way through the stack would be stored in parts and loaded
-  // as a whole.
-  void write_mac(MacAddress& to) const {
-    const std::uint64_t in_wire_order = byte_swap(word_);
-    std::memcpy(to.bytes.data(), &in_wire_order, sizeof to.bytes);
-  }
 
  private:
   std::uint64_t word_;

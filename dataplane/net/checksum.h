@@ -78,15 +78,6 @@ class InternetSum {
   return sum.checksum();
 }
 
-// The same with the options that follow the fixed part.
-[[nodiscard]] inline Be16 ipv4_header_checksum(const Ipv4Header& header,
-                                               std::span<const std::byte> options) {
-  InternetSum sum;
-  sum.add(header);
-  sum.add(options);
-  return sum.checksum();
-}
-
 // The checksum after one 16-bit word under it went from `old_word` to `new_word` (RFC 1624 3,
 // equation 3).
 [[nodiscard]] constexpr Be16 update_checksum(Be16 checksum, Be16 old_word, Be16 new_word) {
@@ -113,9 +104,6 @@ constexpr void rewrite_dscp_and_ecn(Ipv4Header& header, Dscp dscp, Ecn ecn) {
   const Be16 old_word = word();
   header.set_dscp_and_ecn(dscp, ecn);
   header.checksum = update_checksum(header.checksum, old_word, word());
-}
-constexpr void rewrite_ecn(Ipv4Header& header, Ecn ecn) {
-  rewrite_dscp_and_ecn(header, header.dscp(), ecn);
 }
 
 // The checksum of TCP (RFC 9293 3.1) and UDP (RFC 768) over IPv4: a pseudo-header of addresses,

@@ -16,11 +16,6 @@ enum class Ecn : std::uint8_t {
   ce = 0b11,
 };
 
-// The ECN field of the outer header a tunnel adds: the inner one's (RFC 6040 4.1, normal mode).
-[[nodiscard]] constexpr Ecn ecn_on_encapsulation(Ecn inner) {
-  return inner;
-}
-
 // The ECN field of the packet that leaves a tunnel, or nothing when it must be dropped: congestion
 // was marked outside, and inside there is nobody who could be told (RFC 6040 4.2, figure 4).
 //

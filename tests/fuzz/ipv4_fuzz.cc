@@ -26,7 +26,7 @@ void check_valid_packet(std::span<const std::byte> packet) {
   Ipv4Header changed = *header;
   decrement_ttl(changed);
   require(ipv4_header_checksum(changed) == Be16{}, "right checksum after a hop");
-  rewrite_ecn(changed, Ecn::ce);
+  rewrite_dscp_and_ecn(changed, changed.dscp(), Ecn::ce);
   require(ipv4_header_checksum(changed) == Be16{}, "right checksum after marking CE");
 }
 

@@ -6,12 +6,6 @@
 namespace culvert {
 namespace {
 
-TEST(EcnOnEncapsulation, CopiesTheInnerField) {
-  for (const Ecn inner : {Ecn::not_ect, Ecn::ect0, Ecn::ect1, Ecn::ce}) {
-    EXPECT_EQ(ecn_on_encapsulation(inner), inner);
-  }
-}
-
 TEST(EcnOnDecapsulation, FollowsRfc6040Figure4) {
   struct Case {
     Ecn inner;

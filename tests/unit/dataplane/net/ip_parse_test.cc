@@ -22,7 +22,8 @@ std::vector<std::byte> ipv4_packet(std::size_t payload_bytes, std::size_t option
   ip.protocol = IpProtocol::udp;
   ip.source = Be32{0xc0000201};
   ip.destination = Be32{0xc0000202};
-  ip.checksum = ipv4_header_checksum(ip, std::span(packet).subspan(sizeof(Ipv4Header)));
+  std::memcpy(packet.data(), &ip, sizeof(ip));
+  ip.checksum = internet_checksum(packet);
   std::memcpy(packet.data(), &ip, sizeof(ip));
   packet.resize(header_bytes + payload_bytes);
   return packet;
