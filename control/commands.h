@@ -21,14 +21,15 @@ inline constexpr int kExitNotAllowed = 4;
 using Action = std::function<int()>;
 
 // Each adds its subcommands to `app`.
-void add_show_commands(CLI::App& app, Action& action);  // show ...
-void add_run_commands(CLI::App& app, Action& action);   // up, down, hold, check, exec, ip, replay
+void add_show_commands(CLI::App& app, Action& action);   // show ...
+void add_events_command(CLI::App& app, Action& action);  // events
+void add_run_commands(CLI::App& app, Action& action);    // up, down, hold, check, exec, ip, replay
 
 // Adds --instance NAME.
 void add_instance_option(CLI::App& command, std::string& instance);
 
-// The command line's words, without the "--" before the command of `exec` and `ip`: CLI11 takes what
-// follows that for the program's own arguments, not the subcommand's.
+// The command line's words, without the "--" before the command of `exec` and `ip`: CLI11 takes
+// what follows that for the program's own arguments, not the subcommand's.
 [[nodiscard]] std::vector<std::string> command_words(std::vector<std::string> words);
 
 // Prints "culvert: what is wrong" unless it was printed already, and gives the exit code.

@@ -102,6 +102,9 @@ void read_esp(ConfigTable& file, ConfigErrors& errors, Config& config) {
                                        {kMinReplayWindow, kMaxReplayWindow, "sequence numbers"})) {
     config.replay_window = static_cast<std::uint32_t>(*floor);
   }
+  if (const auto idle = table.integer("idle_timeout", {0, 31'536'000, "seconds"})) {
+    config.idle_timeout_seconds = static_cast<std::uint64_t>(*idle);
+  }
   const std::uint64_t slots_per_sa = window_slots_for(config.replay_window);
   const std::uint64_t floor_slots =
       slots_per_sa <= kInlineWindowSlots ? 0 : slots_per_sa * config.max_sas;

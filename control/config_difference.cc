@@ -46,6 +46,7 @@ std::vector<std::string> config_lines(const Config& config) {
       fmt::format("dataplane: af_xdp {}", config.af_xdp),
       fmt::format("dataplane: mbufs {}", config.mbufs),
       fmt::format("esp: replay_window {}", config.replay_window),
+      fmt::format("esp: idle_timeout {}", config.idle_timeout_seconds),
       fmt::format("esp: large_window_slots {}", config.window_slots),
       fmt::format("policy: default {}",
                   config.default_policy == PolicyAction::bypass ? "bypass" : "discard"),

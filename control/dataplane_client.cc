@@ -68,6 +68,7 @@ Error refusal_error(Refusal refusal) {
     case Refusal::bad_prefix:
     case Refusal::bad_selector:
     case Refusal::bad_enum:
+    case Refusal::bad_tfc:
       return {EINVAL, message};
     case Refusal::bad_port:
       return {ENODEV, message};

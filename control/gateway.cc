@@ -63,6 +63,7 @@ Result<void> Gateway::attach() {
 void Gateway::make_manager() {
   SaManagerOptions manager_options;
   manager_options.window_floor = config_.replay_window;
+  manager_options.idle_seconds = config_.idle_timeout_seconds;
   manager_options.default_verdict =
       config_.default_policy == PolicyAction::bypass ? PolicyVerdict::allow : PolicyVerdict::block;
   manager_options.floor_storage =
@@ -73,6 +74,7 @@ void Gateway::make_manager() {
            forwarding_.is_our_address(family, address);
   };
   manager_.emplace(regions_, *dataplane_, std::move(manager_options));
+  manager_->add_listener(&events_);
 }
 
 void Gateway::push(const Request& request) {
@@ -172,6 +174,7 @@ void Gateway::add_views() {
   add("balance", [this] { return balance_view(regions_.state()); });
   add("workers", [this] { return workers_view(config_, dataplane_->view(), regions_.state()); });
   add("version", [this] { return version_view(options_.instance, dataplane_->view()); });
+  api_->add_view("events", [this](const Json& request) { return events_.view(request); });
   add("running", [this] { return Json{{"lines", config_lines(config_)}}; });
 }
 
@@ -179,6 +182,8 @@ void Gateway::watch() {
   dataplane_->set_new_incarnation_callback([this] { push_all(); });
   dataplane_->set_event_callback([this](const Event& event) {
     if (follower_) follower_->on_event(event);
+    manager_->on_event(event);
+    events_.add(event);
   });
   loop_.watch(dataplane_->descriptor(), EPOLLIN, [this](std::uint32_t) {
     dataplane_->on_readable();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "control/api/event_log.h"
 #include "control/api/server.h"
 #include "control/config.h"
 #include "control/dataplane_client.h"
@@ -64,6 +65,7 @@ class Gateway {
   Regions regions_;
   ForwardingRecord forwarding_;
   std::optional<DataplaneClient> dataplane_;
+  EventLog events_;
   std::optional<SaManager> manager_;
   std::optional<NetlinkFollower> follower_;  // live only
   std::optional<xfrm::XfrmServer> xfrm_;

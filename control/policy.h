@@ -78,6 +78,11 @@ struct PolicyId {
   std::uint8_t type = kPolicyTypeMain;
 };
 
+// Does a prefix of this length name one address?
+constexpr bool is_one_address(Family family, std::uint8_t prefix_bits) {
+  return prefix_bits == (family == Family::v6 ? 128 : 32);
+}
+
 // What the dataplane has counted for a policy.
 struct PolicyFigures {
   std::uint64_t packets = 0;

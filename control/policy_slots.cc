@@ -18,6 +18,16 @@ SaPair pair_of(const Template& wanted) {
   return {wanted.dst, wanted.reqid};
 }
 
+// In transport mode the ends of the SA are those of the packet (net/xfrm), so of the selector.
+Template template_of(const PolicyRecord& policy, const Selector& selector) {
+  Template wanted = policy.templates[0];
+  if (wanted.mode != XfrmMode::transport) return wanted;
+  if (is_one_address(selector.family, selector.dst_prefix_bits)) wanted.dst = selector.dst;
+  wanted.src =
+      is_one_address(selector.family, selector.src_prefix_bits) ? selector.src : IpAddress{};
+  return wanted;
+}
+
 bool takes(const PolicyRecord& policy, const Template& wanted, const SaSpec& spec,
            const SaRecord& record) {
   return record.state != SlotState::larval && spec.direction == Direction::out &&
@@ -81,7 +91,7 @@ void PolicySlots::list(std::uint32_t slot) {
   by_selector_.insert(slot, selector_hash(entry.direction, specs_[slot].selector));
   by_index_.insert(slot, index_hash(entry.index));
   if (wants_sas(entry)) {
-    wanted_[slot] = entry.templates[0];
+    wanted_[slot] = template_of(entry, specs_[slot].selector);
     by_pair_.insert(slot, hash_(pair_of(wanted_[slot])));
   }
   listed_.set(slot);
@@ -151,10 +161,10 @@ PolicyId id_of(const Policy& policy) {
           .type = policy.type};
 }
 
-PolicySas resolve(const PolicyRecord& policy, const SaSlots& sas) {
+PolicySas resolve(const PolicyRecord& policy, const Selector& selector, const SaSlots& sas) {
   PolicySas found;
   if (!wants_sas(policy)) return found;
-  const Template& wanted = policy.templates[0];
+  const Template wanted = template_of(policy, selector);
   sas.for_each_of(pair_of(wanted), [&](std::uint32_t slot) {
     if (takes(policy, wanted, sas.spec(slot), sas.record(slot))) {
       found.slots[found.count++] = slot;

@@ -98,6 +98,7 @@ struct PolicySas {
   std::uint8_t count = 0;
   friend bool operator==(const PolicySas&, const PolicySas&) = default;
 };
-[[nodiscard]] PolicySas resolve(const PolicyRecord& policy, const SaSlots& sas);
+[[nodiscard]] PolicySas resolve(const PolicyRecord& policy, const Selector& selector,
+                                const SaSlots& sas);
 
 }  // namespace culvert

@@ -10,6 +10,7 @@
 
 #include "dataplane/net/types.h"
 #include "dataplane/shm/drop.h"
+#include "dataplane/shm/layout.h"
 #include "dataplane/shm/messages.h"
 
 // An SA as XFRM gives it and wants it back: every attribute as it was asked for. Numbers are in
@@ -112,6 +113,15 @@ inline constexpr std::uint8_t kStateEsn = 128;
 inline constexpr std::uint32_t kExtraDontEncapDscp = 1;
 inline constexpr std::uint32_t kExtraOseqMayWrap = 2;
 
+// XFRM_MSG_EXPIRE's `hard`: the SA wants a successor, or is gone.
+enum class SaExpiry : std::uint8_t { soft = 0, hard = 1 };
+
+// The outer address and UDP port of a peer behind a NAT.
+struct PeerEndpoint {
+  IpAddress address;
+  Be16 port;
+};
+
 // Where an SA came from. A manual counter-mode key is one that could be used twice: it starts from
 // a floor on disk (RFC 4106 2 wants automatic keying).
 enum class SaOrigin : std::uint8_t {
@@ -179,6 +189,9 @@ struct SaFigures {
   std::uint64_t sequence = 0;  // outbound: last number used; inbound: T, the top of the window
   std::uint32_t window = 0;    // effective, in sequence numbers
   std::array<std::uint64_t, kSaDropReasons> drops{};  // by DropReason
+  // Inbound: packets that came behind a newer one, by lateness_bucket(), and those of them taken.
+  std::array<std::uint64_t, kLatenessBuckets> late{};
+  std::uint64_t late_accepted = 0;
 };
 
 }  // namespace culvert

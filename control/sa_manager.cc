@@ -69,6 +69,8 @@ SaFigures SaManager::figures(SaIndex index) const {
       .window = spec.replay_window,
   };
   for (std::size_t i = 0; i < figures.drops.size(); ++i) figures.drops[i] = state.drops[i].get();
+  for (std::size_t i = 0; i < figures.late.size(); ++i) figures.late[i] = state.late[i].get();
+  figures.late_accepted = state.late_accepted.get();
   return figures;
 }
 

@@ -25,6 +25,7 @@
 #include "control/sa_manager_options.h"
 #include "control/sa_plan.h"
 #include "control/sa_slots.h"
+#include "control/sa_timers.h"
 #include "crypto/key.h"
 #include "dataplane/shm/regions.h"
 
@@ -42,8 +43,11 @@ class SaListener {
   virtual void on_sa_added(const Sa&) {}
   virtual void on_sa_updated(const Sa&) {}
   virtual void on_sa_deleted(const Sa&) {}
-  // A larval SA nobody completed: hard expiry (XFRM_MSG_EXPIRE, hard = 1).
-  virtual void on_sa_expired(const Sa&) {}
+  // A limit of the lifetime was reached; hard: the SA is gone, and so for larval ones that nobody
+  // completed (XFRM_MSG_EXPIRE).
+  virtual void on_sa_expired(const Sa&, SaExpiry) {}
+  // An authentic packet came from another end than the SA's (XFRM_MSG_MAPPING).
+  virtual void on_sa_peer_moved(const Sa&, const PeerEndpoint&) {}
   virtual void on_sas_flushed(std::uint8_t /*protocol*/) {}
   virtual void on_policy_added(const Policy&) {}
   virtual void on_policy_updated(const Policy&) {}
@@ -152,7 +156,9 @@ class SaManager {
   // After the dataplane started anew: pushes default policy, SAs, policies. The caller pushes
   // addresses, routes and neighbours, and `commit` last.
   [[nodiscard]] Result<void> push_everything();
-  // Expires larval SAs, ends the rest of freed SPIs and slots, raises floors. Every 100 ms to 1 s.
+  // What the dataplane says of an SA; poll() takes it up.
+  void on_event(const Event& event);
+  // Expires SAs, ends the rest of freed SPIs and slots, raises floors. Every 100 ms to 1 s.
   void poll();
 
  private:
@@ -179,6 +185,13 @@ class SaManager {
     // Answered means all of it is; empty: some could not even be handed over.
     std::optional<std::uint64_t> last_sequence = 0;
     bool is_unanswered = false;  // and may yet carry it out
+  };
+
+  // When the limits of an SA in time are met, in seconds of CLOCK_REALTIME.
+  struct TimeLimits {
+    std::uint64_t soft = 0;
+    std::uint64_t hard = 0;
+    std::uint64_t look_again = ~std::uint64_t{0};  // it was not used yet
   };
 
   enum class SlotKind : std::uint8_t { sa, policy };
@@ -242,6 +255,16 @@ class SaManager {
   void load_key(std::uint32_t slot);
   [[nodiscard]] Result<void> send_state(PushQueue& queue);
   void expire_larvals();
+  void watch_lifetimes();
+  void take_up_limits(std::uint32_t slot);
+  void raise_soft_limit(std::uint32_t slot);
+  void expire(std::uint32_t slot);
+  void report_moved_peer(const Event& event);
+  [[nodiscard]] bool is_live(std::uint32_t slot, std::uint32_t generation) const;
+  [[nodiscard]] std::uint32_t pair_of_sa(std::uint32_t slot) const;
+  [[nodiscard]] std::uint64_t idle_end(std::uint32_t slot) const;
+  [[nodiscard]] TimeLimits time_limits(std::uint32_t slot) const;
+  void set_timer(std::uint32_t slot);
   void raise_floors();
   [[nodiscard]] std::chrono::nanoseconds now() const;
   [[nodiscard]] std::uint64_t now_seconds() const;
@@ -260,6 +283,9 @@ class SaManager {
   Scope scope_ = Scope::none;
   Transaction transaction_;
   std::vector<Retired> retired_;
+  SaTimers timers_;
+  std::vector<Event> heard_;  // since the last poll()
+  std::uint32_t swept_slot_ = 0;
   // SPI values that ALLOCSPI must not issue again yet, and until when, oldest first.
   std::unordered_map<std::uint32_t, std::chrono::nanoseconds> resting_spis_;
   std::deque<std::uint32_t> resting_order_;

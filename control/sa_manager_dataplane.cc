@@ -48,7 +48,10 @@ void SaManager::load_sas() {
     }
   }
   std::sort(by_age.begin(), by_age.end());
-  for (const auto& [age, slot] : by_age) sas_.list(slot);
+  for (const auto& [age, slot] : by_age) {
+    sas_.list(slot);
+    set_timer(slot);
+  }
 }
 
 void SaManager::load_key(std::uint32_t slot) {
@@ -170,6 +173,7 @@ void SaManager::poll() {
   send_removals_again();
   collect_retired();
   expire_larvals();
+  watch_lifetimes();
   raise_floors();
   const std::chrono::nanoseconds present = now();
   while (!resting_order_.empty()) {
@@ -190,15 +194,7 @@ void SaManager::expire_larvals() {
     if (sas_.record(slot).larval_until_ns <= present) expired.push_back(slot);
   }
   std::sort(expired.begin(), expired.end());
-  for (const std::uint32_t slot : expired) {
-    const Sa sa = sas_.sa(slot);
-    const auto done = atomically<Result<void>>([&]() -> Result<void> {
-      remove_within(slot);
-      transaction_.events.emplace_back([sa](SaListener& to) { to.on_sa_expired(sa); });
-      return {};
-    });
-    if (!done) spdlog::warn("spi {:#x}: {}", sa.id.spi.raw(), done.error().message);
-  }
+  for (const std::uint32_t slot : expired) expire(slot);
 }
 
 void SaManager::raise_floors() {

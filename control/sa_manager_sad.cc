@@ -139,6 +139,7 @@ Result<Sa> SaManager::change_within(std::uint32_t slot, const Sa& asked) {
   if (asked.if_id != 0) sa.if_id = asked.if_id;
 
   SaRecord record = old_record;
+  if (sa.lifetimes != sas_.sa(slot).lifetimes) record.soft_limit_raised = 0;
   describe(sa, record);
   SaSpec spec = old_spec;
   describe(sa, spec);
@@ -150,6 +151,7 @@ Result<Sa> SaManager::change_within(std::uint32_t slot, const Sa& asked) {
   }
   sas_.set_record(slot, record);
   sas_.spec(slot) = spec;
+  set_timer(slot);
   mark_policies_wanting(slot);
   transaction_.undo.emplace_back([this, slot, old_spec, old_record] {
     sas_.spec(slot) = old_spec;
@@ -330,6 +332,7 @@ void SaManager::fill(std::uint32_t slot, const Sa& sa, const SaPlan& plan, std::
   record.age = sas_.next_age();
   record.add_time_seconds = now_seconds();
   sas_.set_record(slot, record);
+  set_timer(slot);
   if (sa.origin != SaOrigin::manual || plan.direction != Direction::out) return;
   if (const Result<KeyHash> name = floors_.name_of(key.bytes())) manual_[slot] = *name;
 }

@@ -113,8 +113,8 @@ void SaManager::resolve_policies() {
   for (const auto& [slot, must_push] : std::exchange(transaction_.policies, {})) {
     if (!policies_.is_listed(slot)) continue;
     PolicyRecord record = policies_.record(slot);
-    const PolicySas found = resolve(record, sas_);
     PolicySpec& spec = policies_.spec(slot);
+    const PolicySas found = resolve(record, spec.selector, sas_);
     if (!must_push && spec.sa_count == found.count && spec.sas == found.slots) continue;
     record.needs_update = 1;
     policies_.set_record(slot, record);

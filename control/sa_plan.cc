@@ -51,18 +51,17 @@ Complaint check_protocol(std::uint8_t protocol) {
 Complaint check_mode(XfrmMode mode) {
   switch (mode) {
     case XfrmMode::tunnel:
-      return std::nullopt;
     case XfrmMode::transport:
-      return Error{EPROTONOSUPPORT, "mode transport: not carried yet, only tunnel"};
+      return std::nullopt;
     case XfrmMode::beet:
-      return Error{EPROTONOSUPPORT, "mode beet: not carried, only tunnel"};
+      return Error{EPROTONOSUPPORT, "mode beet: not carried, only tunnel and transport"};
     case XfrmMode::route_optimization:
-      return Error{EPROTONOSUPPORT, "mode ro: not carried, only tunnel"};
+      return Error{EPROTONOSUPPORT, "mode ro: not carried, only tunnel and transport"};
     case XfrmMode::in_trigger:
       break;
   }
-  return Error{EINVAL,
-               fmt::format("mode {}: not known, must be tunnel (1)", static_cast<unsigned>(mode))};
+  return Error{EINVAL, fmt::format("mode {}: not known, must be transport (0) or tunnel (1)",
+                                   static_cast<unsigned>(mode))};
 }
 
 Complaint check_identity(const Sa& sa) {
@@ -70,7 +69,7 @@ Complaint check_identity(const Sa& sa) {
     return Error{EINVAL, fmt::format("spi {:#x}: reserved, must be at least 256", sa.id.spi.raw())};
   }
   if (sa.id.dst == IpAddress{}) return Error{EINVAL, "dst 0.0.0.0: an SA needs a destination"};
-  if (sa.src == IpAddress{}) return Error{EINVAL, "src 0.0.0.0: a tunnel needs a source"};
+  if (sa.src == IpAddress{}) return Error{EINVAL, "src 0.0.0.0: an SA needs a source"};
   return std::nullopt;
 }
 
@@ -274,6 +273,15 @@ Result<void> check_policy(const Policy& policy) {
   if (policy.templates.size() > 1) {
     return Error{EOPNOTSUPP, fmt::format("{} templates: nested SAs are not carried, at most one",
                                          policy.templates.size())};
+  }
+  const bool is_transport =
+      !policy.templates.empty() && policy.templates.front().mode == XfrmMode::transport;
+  if (is_transport && policy.direction == PolicyDirection::out &&
+      !is_one_address(policy.selector.family, policy.selector.dst_prefix_bits) &&
+      policy.templates.front().dst == IpAddress{}) {
+    return Error{EOPNOTSUPP,
+                 "mode transport: the selector's dst must be one address (/32), or the "
+                 "template must name one"};
   }
   return {};
 }

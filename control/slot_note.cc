@@ -75,7 +75,7 @@ void describe(const Sa& sa, SaRecord& record) {
 }
 
 void describe(const Sa& sa, SaSpec& spec) {
-  spec.mode = SaMode::tunnel;
+  spec.mode = sa.mode == XfrmMode::transport ? SaMode::transport : SaMode::tunnel;
   spec.family = sa.id.family;
   spec.spi = sa.id.spi.raw();
   spec.reqid = sa.reqid;
@@ -87,6 +87,11 @@ void describe(const Sa& sa, SaSpec& spec) {
   spec.src = sa.src;
   spec.dst = sa.id.dst;
   spec.selector = sa.selector;
+  spec.tfc_bytes = std::min(sa.tfcpad.value_or(0), kMaxTfcBytes);
+  spec.soft_bytes = sa.lifetimes.soft_bytes;
+  spec.hard_bytes = sa.lifetimes.hard_bytes;
+  spec.soft_packets = sa.lifetimes.soft_packets;
+  spec.hard_packets = sa.lifetimes.hard_packets;
 }
 
 Sa sa_from(const SaSpec& spec, const SaRecord& record, SaIndex index, std::uint32_t key_bytes) {
@@ -156,8 +161,10 @@ void describe(const Policy& policy, PolicySpec& spec) {
   const Template wanted = policy.templates.empty() ? Template{} : policy.templates.front();
   spec.is_optional = wanted.is_optional ? 1 : 0;
   spec.reqid = is_out ? 0 : wanted.reqid;
-  spec.template_src = wanted.src;
-  spec.template_dst = wanted.dst;
+  // As in net/xfrm: in transport mode the packet's own addresses count.
+  const bool is_transport = wanted.mode == XfrmMode::transport;
+  spec.template_src = is_transport ? IpAddress{} : wanted.src;
+  spec.template_dst = is_transport ? IpAddress{} : wanted.dst;
 }
 
 Policy policy_from(const PolicySpec& spec, const PolicyRecord& record, std::uint32_t slot) {

@@ -73,8 +73,8 @@ struct SaRecord {
   XfrmMode mode = XfrmMode::tunnel;
   SaDirection direction = SaDirection::in;
   std::uint16_t aead_icv_bits = 0;
-  std::uint8_t was_installed = 0;  // the dataplane acknowledged it
-  std::uint8_t reserved = 0;
+  std::uint8_t was_installed = 0;      // the dataplane acknowledged it
+  std::uint8_t soft_limit_raised = 0;  // for it or its pair
   // Of the SA that was here last, while the slot is free: under which key which number was used.
   KeyHash tombstone_key{};
   std::uint64_t tombstone_sequence = 0;

@@ -121,7 +121,8 @@ std::string Dataplane::make_rings() {
         .to_worker =
             rte_ring_create(("to_worker" + number).c_str(), kRingPackets, SOCKET_ID_ANY, kPair),
         .housekeeper_bell = &housekeeper_bell_,
-        .worker_bell = &worker_bells_[i]};
+        .worker_bell = &worker_bells_[i],
+        .events = worker_events_.emplace_back(std::make_unique<WorkerEvents>()).get()};
     if (!worker_bells_[i].open()) return kNoBell;
     rte_ring* relay =
         rte_ring_create(("relay" + number).c_str(), kRingPackets, SOCKET_ID_ANY, RING_F_SC_DEQ);

@@ -87,6 +87,7 @@ class Dataplane {
   std::vector<HousekeeperRings> rings_;
   std::vector<rte_ring*> relays_;  // by worker
   std::array<Bell, kMaxWorkers> worker_bells_;
+  std::vector<std::unique_ptr<WorkerEvents>> worker_events_;
   Bell housekeeper_bell_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Housekeeper> housekeeper_;

@@ -6,6 +6,8 @@
 
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ip_parse.h"
+#include "dataplane/net/tcp.h"
+#include "dataplane/net/udp.h"
 
 namespace culvert {
 namespace {
@@ -63,6 +65,29 @@ bool take_outer_dscp_and_ecn(Ipv4Header& inner, std::uint8_t outer, std::uint32_
   return true;
 }
 
+void count_late(SaState& state, SeqNum newest, SeqNum sequence, ReplayVerdict verdict) {
+  // A copy of what was accepted says nothing of how late packets come.
+  if (verdict == ReplayVerdict::replay) return;
+  state.late[lateness_bucket(newest.raw() - sequence.raw())].add(1);
+  if (verdict == ReplayVerdict::fresh) state.late_accepted.add(1);
+}
+
+// A NAT on the way changed the addresses that these checksums cover (RFC 3948 3.1.2); the ICV has
+// shown that the payload is whole.
+void mend_transport_checksum(const Ipv4Header& header, std::span<std::byte> segment) {
+  Be16* checksum = nullptr;
+  if (header.protocol == IpProtocol::tcp) {
+    if (auto* tcp = mutable_header_at<TcpHeader>(segment, 0)) checksum = &tcp->checksum;
+  } else if (header.protocol == IpProtocol::udp) {
+    auto* udp = mutable_header_at<UdpHeader>(segment, 0);
+    if (udp != nullptr && udp->checksum != Be16{}) checksum = &udp->checksum;
+  }
+  if (checksum == nullptr) return;
+  *checksum = Be16{};
+  *checksum = transport_checksum(header.source, header.destination, header.protocol, segment);
+  if (*checksum == Be16{} && header.protocol == IpProtocol::udp) *checksum = Be16{0xffff};
+}
+
 }  // namespace
 
 void EspInbound::operator()(Lane<Packet>& lane, Lanes& lanes) {
@@ -103,7 +128,7 @@ void EspInbound::operator()(Lane<Packet>& lane, Lanes& lanes) {
   for (std::size_t i = 0; i < candidate_count_; ++i) {
     if (replay_verdicts_[i] == ReplayVerdict::fresh) finish(candidates_[i], lanes);
   }
-  for (const SaGroups::Group& group : groups_.groups()) group.count(writers_);
+  for (const SaGroups::Group& group : groups_.groups()) group.count(writers_, *events_);
 }
 
 // Step 1. Those that pass move to the front; returns how many.
@@ -164,11 +189,10 @@ void EspInbound::refuse(Packet packet, Lanes& lanes) {
 
 // Steps 3 and 4, and the job for step 5.
 void EspInbound::check(Packet packet, const Sa& sa) {
-  SaState& state = *sa.state;
   const std::uint32_t esp_offset = packet.meta().esp_offset;
   const std::uint32_t length = packet.length();
   if ((packet.meta().is_udp_encapsulated != 0) != sa.is_udp_encapsulated()) {
-    return drops_->drop(packet, DropReason::esp_in_nat_t_mismatch, state);
+    return drops_->drop(packet, DropReason::esp_in_nat_t_mismatch, sa);
   }
   const std::uint32_t payload_offset =
       esp_offset + static_cast<std::uint32_t>(sizeof(EspHeader)) + sa.iv_bytes;
@@ -182,13 +206,13 @@ void EspInbound::check(Packet packet, const Sa& sa) {
   const ReplayWindow window = window_of(sa);
   const std::uint32_t wire_low = esp->sequence.host();
   const SeqNum sequence = sa.has_esn() ? window.infer_esn(wire_low) : SeqNum{wire_low};
-  if (sequence.raw() == 0) return drops_->drop(packet, DropReason::esp_in_seq_zero, state);
+  if (sequence.raw() == 0) return drops_->drop(packet, DropReason::esp_in_seq_zero, sa);
   const ReplayVerdict verdict = window.pre_check(sequence);
   if (verdict != ReplayVerdict::fresh) {
     return drops_->drop(
         packet,
         verdict == ReplayVerdict::replay ? DropReason::esp_in_replay : DropReason::esp_in_too_old,
-        state);
+        sa);
   }
 
   SaGroups::Group& group = groups_.of(&sa);
@@ -224,52 +248,123 @@ void EspInbound::commit_windows() {
 }
 
 void EspInbound::commit_window(SaGroups::Group& group) {
-  SaState& state = *group.sa->state;
+  const Sa& sa = *group.sa;
+  ReplayWindow window = window_of(sa);
   std::array<std::uint16_t, kBurst> members;
   std::size_t count = 0;
   for (std::uint16_t i = group.head; i != SaGroups::kEndOfList; i = candidates_[i].next) {
     if (verdicts_[i] == Verdict::refused) {
       replay_verdicts_[i] = ReplayVerdict::replay;
-      drops_->drop(candidates_[i].packet, DropReason::esp_in_icv, state);
+      drops_->drop(candidates_[i].packet, DropReason::esp_in_icv, sa);
       continue;
     }
     sequences_[count] = candidates_[i].sequence;
     members[count++] = i;
   }
   if (count == 0) return;
-  window_of(*group.sa).commit(std::span(sequences_).first(count),
-                              std::span(commit_results_).first(count));
+  SeqNum newest = window.top();
+  const auto results = std::span(commit_results_).first(count);
+  window.commit(std::span(sequences_).first(count), results);
   for (std::size_t m = 0; m < count; ++m) {
-    const ReplayVerdict result = commit_results_[m];
+    const ReplayVerdict result = results[m];
     replay_verdicts_[members[m]] = result;
+    if (sequences_[m] < newest) count_late(*sa.state, newest, sequences_[m], result);
+    newest = std::max(newest, sequences_[m]);
     if (result == ReplayVerdict::fresh) continue;
     drops_->drop(
         candidates_[members[m]].packet,
         result == ReplayVerdict::replay ? DropReason::esp_in_replay : DropReason::esp_in_too_old,
-        state);
+        sa);
   }
+  if (sa.is_udp_encapsulated()) note_peer(candidates_[members[count - 1]], newest);
+}
+
+// An authentic packet from another end than before says that a NAT changed its mapping (RFC 3948
+// 4.1 leaves it to IKE what to do about it). Only the newest packet counts: one that was held back
+// on the way, or replayed, must not undo it.
+void EspInbound::note_peer(const Candidate& candidate, SeqNum newest) {
+  if (candidate.sequence != newest) return;
+  const Sa& sa = *candidate.sa;
+  const auto& outer = *candidate.packet.header<Ipv4Header>(0);
+  const auto& udp =
+      *candidate.packet.header<UdpHeader>(candidate.packet.meta().esp_offset - sizeof(UdpHeader));
+  const std::uint64_t endpoint = std::uint64_t{outer.source.host()} << 16 | udp.source_port.host();
+  std::uint64_t known = sa.state->peer_endpoint.load(std::memory_order_relaxed);
+  if (known == endpoint) return;
+  // Relaxed: whoever exchanges it reports it.
+  if (!sa.state->peer_endpoint.compare_exchange_strong(known, endpoint,
+                                                       std::memory_order_relaxed)) {
+    return;
+  }
+  const bool is_as_agreed =
+      outer.source == sa.outer.source && udp.source_port == sa.udp.source_port;
+  if (known == 0 && is_as_agreed) return;
+  events_->post({.type = EventType::peer_moved,
+                 .family = Family::v4,
+                 .port = udp.source_port.host(),
+                 .time_ns = candidate.packet.meta().time_ns,
+                 .address = IpAddress::v4(outer.source),
+                 .sa_index = sa.index,
+                 .spi = sa.spi.raw(),
+                 .sequence = candidate.sequence.raw()});
 }
 
 // Step 7.
 void EspInbound::finish(const Candidate& candidate, Lanes& lanes) {
   const Packet packet = candidate.packet;
   const Sa& sa = *candidate.sa;
-  SaState& state = *sa.state;
-  const std::byte* const inner_at = packet.data() + candidate.payload_offset;
-  const std::size_t payload_bytes = packet.length() - candidate.payload_offset - sa.icv_bytes;
-
+  const std::uint32_t payload_bytes = packet.length() - candidate.payload_offset - sa.icv_bytes;
   const auto& trailer =
       *packet.header<EspTrailer>(candidate.payload_offset + payload_bytes - sizeof(EspTrailer));
-  const std::size_t tail_bytes = sizeof(EspTrailer) + trailer.pad_length;
+  const auto tail_bytes = static_cast<std::uint32_t>(sizeof(EspTrailer)) + trailer.pad_length;
   if (tail_bytes > payload_bytes ||
-      !is_monotonic(inner_at + payload_bytes - tail_bytes, trailer.pad_length)) {
-    return drops_->drop(packet, DropReason::esp_in_bad_padding, state);
+      !is_monotonic(packet.data() + candidate.payload_offset + payload_bytes - tail_bytes,
+                    trailer.pad_length)) {
+    return drops_->drop(packet, DropReason::esp_in_bad_padding, sa);
   }
-  if (trailer.next_header != IpProtocol::ipip) {
-    return drops_->drop(packet, DropReason::esp_in_next_header, state);
+  SaGroups::Group& group = groups_.groups()[candidate.group];
+  group.time_ns = packet.meta().time_ns;
+  packet.meta().sa = sa.index;
+  if (trailer.next_header == IpProtocol::no_next_header) {
+    return drops_->drop(packet, DropReason::esp_in_dummy);
   }
-  if (validate_ipv4({inner_at, payload_bytes - tail_bytes}) != Ipv4Validity::ok) {
-    return drops_->drop(packet, DropReason::esp_in_inner_header, state);
+  const bool is_out =
+      sa.is_transport()
+          ? take_out_transported(candidate, trailer.next_header, payload_bytes - tail_bytes)
+          : take_out_tunnelled(candidate, trailer.next_header, payload_bytes - tail_bytes);
+  if (!is_out) return;
+
+  const auto& inner = *packet.header<Ipv4Header>(0);
+  bool may_be_esp = inner.protocol == IpProtocol::esp;
+  if (sa.has_selector != 0 || inner.protocol == IpProtocol::udp) {
+    const TransportPorts ports =
+        transport_ports(inner, packet.bytes().subspan(inner.header_length_bytes()));
+    if (sa.has_selector != 0 && !covers(sa.selector, inner, ports)) {
+      return drops_->drop(packet, DropReason::esp_in_selector_mismatch, sa);
+    }
+    may_be_esp |= inner.protocol == IpProtocol::udp && ports.destination == kNatTPort;
+  }
+  if (is_past_hard_limit(sa, group.packets, group.bytes)) {
+    return drops_->drop(packet, DropReason::esp_in_expired, sa);
+  }
+  ++group.packets;
+  group.bytes += packet.length();
+  (may_be_esp ? lanes.again : lanes.inner).push(packet);
+}
+
+// The packet becomes the inner one, which must be whole.
+bool EspInbound::take_out_tunnelled(const Candidate& candidate, IpProtocol protocol,
+                                    std::uint32_t payload_bytes) {
+  const Packet packet = candidate.packet;
+  const Sa& sa = *candidate.sa;
+  if (protocol != IpProtocol::ipip) {
+    drops_->drop(packet, DropReason::esp_in_next_header, sa);
+    return false;
+  }
+  if (validate_ipv4(packet.bytes().subspan(candidate.payload_offset, payload_bytes)) !=
+      Ipv4Validity::ok) {
+    drops_->drop(packet, DropReason::esp_in_inner_header, sa);
+    return false;
   }
   const auto outer_dscp_and_ecn = packet.header<Ipv4Header>(0)->dscp_and_ecn;
   auto& inner = *packet.header<Ipv4Header>(candidate.payload_offset);
@@ -277,25 +372,29 @@ void EspInbound::finish(const Candidate& candidate, Lanes& lanes) {
   packet.crop(candidate.payload_offset, inner.total_length.host());
   const bool may_differ = outer_dscp_and_ecn != 0 || (sa.flags & kSaDecapDscp) != 0;
   if (may_differ && !take_outer_dscp_and_ecn(inner, outer_dscp_and_ecn, sa.flags)) {
-    return drops_->drop(packet, DropReason::esp_in_ecn, state);
+    drops_->drop(packet, DropReason::esp_in_ecn, sa);
+    return false;
   }
-  bool may_be_esp = inner.protocol == IpProtocol::esp;
-  if (sa.has_selector != 0 || inner.protocol == IpProtocol::udp) {
-    const TransportPorts ports =
-        transport_ports(inner, packet.bytes().subspan(inner.header_length_bytes()));
-    if (sa.has_selector != 0 && !covers(sa.selector, inner, ports)) {
-      return drops_->drop(packet, DropReason::esp_in_selector_mismatch, state);
-    }
-    may_be_esp |= inner.protocol == IpProtocol::udp && ports.destination == kNatTPort;
-  }
+  return true;
+}
 
-  SaGroups::Group& group = groups_.groups()[candidate.group];
-  PacketMeta& meta = packet.meta();
-  ++group.packets;
-  group.bytes += packet.length();
-  group.time_ns = meta.time_ns;
-  meta.sa = sa.index;
-  (may_be_esp ? lanes.again : lanes.inner).push(packet);
+// The packet becomes its own header and the payload (RFC 4303 3.1.1).
+bool EspInbound::take_out_transported(const Candidate& candidate, IpProtocol protocol,
+                                      std::uint32_t payload_bytes) {
+  const Packet packet = candidate.packet;
+  const std::size_t header_bytes = packet.header<Ipv4Header>(0)->header_length_bytes();
+  const auto front = static_cast<std::uint32_t>(candidate.payload_offset - header_bytes);
+  std::memmove(packet.data() + front, packet.data(), header_bytes);
+  packet.crop(front, static_cast<std::uint32_t>(header_bytes) + payload_bytes);
+  auto& header = *packet.header<Ipv4Header>(0);
+  header.protocol = protocol;
+  header.total_length = Be16(static_cast<std::uint16_t>(packet.length()));
+  header.checksum = Be16{};
+  header.checksum = internet_checksum(packet.bytes().first(header_bytes));
+  if (candidate.sa->is_udp_encapsulated()) {
+    mend_transport_checksum(header, packet.bytes().subspan(header_bytes));
+  }
+  return true;
 }
 
 }  // namespace culvert

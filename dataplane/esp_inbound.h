@@ -19,8 +19,14 @@ namespace culvert {
 // the memory latency of one packet hides behind the work of the others. One per worker.
 class EspInbound {
  public:
-  EspInbound(const Sad& sad, const Fib& fib, Engine& engine, Writers writers, DropSink& drops)
-      : sad_(&sad), fib_(&fib), engine_(&engine), writers_(writers), drops_(&drops) {}
+  EspInbound(const Sad& sad, const Fib& fib, Engine& engine, Writers writers, WorkerEvents& events,
+             DropSink& drops)
+      : sad_(&sad),
+        fib_(&fib),
+        engine_(&engine),
+        writers_(writers),
+        events_(&events),
+        drops_(&drops) {}
 
   // Lane esp -> inner, again.
   void operator()(Lane<Packet>& lane, Lanes& lanes);
@@ -44,12 +50,19 @@ class EspInbound {
   void link(std::size_t candidate, SaGroups::Group& group);
   void commit_windows();
   void commit_window(SaGroups::Group& group);
+  void note_peer(const Candidate& candidate, SeqNum newest);
   void finish(const Candidate& candidate, Lanes& lanes);
+  // Steps 7 of the two modes; false: the packet was dropped.
+  [[nodiscard]] bool take_out_tunnelled(const Candidate& candidate, IpProtocol protocol,
+                                        std::uint32_t payload_bytes);
+  [[nodiscard]] bool take_out_transported(const Candidate& candidate, IpProtocol protocol,
+                                          std::uint32_t payload_bytes);
 
   const Sad* sad_;
   const Fib* fib_;
   Engine* engine_;
   Writers writers_;
+  WorkerEvents* events_;
   DropSink* drops_;
 
   // What packets name their SA by; those of one SA in a row share an entry.

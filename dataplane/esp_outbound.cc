@@ -99,7 +99,8 @@ void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
     to_next_hop(candidate.packet,
                 AdjacencyIndex{candidate.sa->adjacency.load(std::memory_order_relaxed)}, lanes);
   }
-  for (const SaGroups::Group& group : groups_.groups()) group.count(context_.writers);
+  for (const SaGroups::Group& group : groups_.groups())
+    group.count(context_.writers, context_.events);
   policy_counts_.flush();
   return taken;
 }
@@ -179,28 +180,56 @@ void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes
     if (policy.is_optional) return bypass(packet, lanes);
     return context_.drops.drop(packet, DropReason::esp_out_no_sa);
   }
+  if (!fits(packet, lanes)) return;
   const std::uint32_t length = packet.length();
-  if (length > outgoing_.fitting) {
-    if (!packet.header<Ipv4Header>(0)->dont_fragment()) {
-      return context_.drops.drop(packet, DropReason::esp_out_needs_fragments, *sa->state);
-    }
-    context_.icmp_errors.fragmentation_needed(packet, outgoing_.fitting, lanes);
-    return context_.drops.drop(packet, DropReason::esp_out_too_big, *sa->state);
-  }
+  const std::uint32_t padded_length =
+      std::max(length, std::min<std::uint32_t>(sa->tfc_bytes, outgoing_.fitting));
   if (rte_pktmbuf_headroom(packet.mbuf()) < sa->outer_bytes + sizeof(EthernetHeader) ||
-      rte_pktmbuf_tailroom(packet.mbuf()) < sizeof kPadding + sizeof(EspTrailer) + sa->icv_bytes) {
-    return context_.drops.drop(packet, DropReason::esp_out_no_room, *sa->state);
+      rte_pktmbuf_tailroom(packet.mbuf()) <
+          padded_length - length + sizeof kPadding + sizeof(EspTrailer) + sa->icv_bytes) {
+    return context_.drops.drop(packet, DropReason::esp_out_no_room);
   }
   SaGroups::Group& group = groups_.of(sa);
-  candidates_[candidate_count_++] = {packet, sa, SeqNum{}, group.packets,
-                                     static_cast<std::uint16_t>(groups_.last_index())};
+  if (is_past_hard_limit(*sa, group.packets, group.bytes)) {
+    return context_.drops.drop(packet, DropReason::esp_out_expired, *sa);
+  }
+  candidates_[candidate_count_++] = {packet,
+                                     sa,
+                                     SeqNum{},
+                                     group.packets,
+                                     static_cast<std::uint16_t>(groups_.last_index()),
+                                     static_cast<std::uint16_t>(padded_length - length)};
   ++group.packets;
   group.bytes += length;
   group.time_ns = packet.meta().time_ns;
-  if (length > group.prefetched_bytes) {
-    context_.engine.prefetch_key(*sa->key, sa->transform, length);
-    group.prefetched_bytes = length;
+  if (padded_length > group.prefetched_bytes) {
+    context_.engine.prefetch_key(*sa->key, sa->transform, padded_length);
+    group.prefetched_bytes = padded_length;
   }
+}
+
+// Whether the packet may go through the SA as it is; if not, it was dropped. In transport mode the
+// SA takes no fragments (RFC 4303 3.3.4), and the packet's own options leave less room.
+bool EspOutbound::fits(Packet packet, Lanes& lanes) {
+  const Sa& sa = *outgoing_.sa;
+  const auto& header = *packet.header<Ipv4Header>(0);
+  std::uint32_t fitting = outgoing_.fitting;
+  if (sa.is_transport()) {
+    if (header.is_fragment()) {
+      context_.drops.drop(packet, DropReason::esp_out_fragment);
+      return false;
+    }
+    fitting =
+        largest_inner(sa, path_mtu(sa), static_cast<std::uint32_t>(header.header_length_bytes()));
+  }
+  if (packet.length() <= fitting) return true;
+  if (!header.dont_fragment()) {
+    context_.drops.drop(packet, DropReason::esp_out_needs_fragments, sa);
+    return false;
+  }
+  context_.icmp_errors.fragmentation_needed(packet, fitting, lanes);
+  context_.drops.drop(packet, DropReason::esp_out_too_big, sa);
+  return false;
 }
 
 std::uint32_t EspOutbound::path_mtu(const Sa& sa) const {
@@ -215,6 +244,9 @@ std::uint32_t EspOutbound::path_mtu(const Sa& sa) const {
 void EspOutbound::take_sequence_numbers() {
   for (SaGroups::Group& group : groups_.groups()) {
     group.sequence = group.sa->state->sequence.fetch_add(group.packets, std::memory_order_relaxed);
+    if (!group.sa->has_esn() && group.sequence >= kSoftSequence) {
+      reach_soft_limit(*group.sa, group.time_ns, context_.events);
+    }
   }
   std::size_t kept = 0;
   for (std::size_t i = 0; i < candidate_count_; ++i) {
@@ -224,7 +256,7 @@ void EspOutbound::take_sequence_numbers() {
     if (!candidate.sa->has_esn() && candidate.sequence.raw() > kLastSequenceWithoutEsn) {
       --group.packets;
       group.bytes -= candidate.packet.length();
-      context_.drops.drop(candidate.packet, DropReason::esp_out_seq_overflow, *candidate.sa->state);
+      context_.drops.drop(candidate.packet, DropReason::esp_out_seq_overflow, *candidate.sa);
       continue;
     }
     if (kept != i) candidates_[kept] = candidate;
@@ -240,49 +272,33 @@ void EspOutbound::prepare(std::size_t i) {
   const Packet packet = candidate.packet;
   const Sa& sa = *candidate.sa;
   const SeqNum sequence = candidate.sequence;
-  const std::uint32_t flags = sa.flags;
-  const std::uint32_t outer_bytes = sa.outer_bytes;
-  std::byte* const inner_at = packet.data();
   const auto& inner = *packet.header<Ipv4Header>(0);
+  const std::uint32_t kept_bytes =
+      sa.is_transport() ? static_cast<std::uint32_t>(inner.header_length_bytes()) : 0;
+  const IpProtocol next_header = sa.is_transport() ? inner.protocol : IpProtocol::ipip;
+  std::byte* const payload = packet.data() + kept_bytes;
 
   // Trailer: the encrypted part ends on a multiple of pad_alignment (RFC 4303 2.4).
-  const std::uint32_t inner_bytes = packet.length();
+  const std::uint32_t clear_bytes = packet.length() - kept_bytes + candidate.tfc_bytes;
+  if (candidate.tfc_bytes != 0) {
+    std::memset(packet.data() + packet.length(), 0, candidate.tfc_bytes);
+  }
   const std::uint32_t pad_bytes =
-      (0u - (inner_bytes + static_cast<std::uint32_t>(sizeof(EspTrailer)))) &
+      (0u - (clear_bytes + static_cast<std::uint32_t>(sizeof(EspTrailer)))) &
       (sa.pad_alignment - 1u);
   const std::uint32_t payload_bytes =
-      inner_bytes + pad_bytes + static_cast<std::uint32_t>(sizeof(EspTrailer));
-  const std::uint32_t behind = payload_bytes - inner_bytes + sa.icv_bytes;
-  packet.grow(static_cast<std::uint16_t>(outer_bytes), behind);
-  std::memcpy(inner_at + inner_bytes, kPadding.data(), sizeof kPadding);
-  const EspTrailer trailer{static_cast<std::uint8_t>(pad_bytes), IpProtocol::ipip};
-  std::memcpy(inner_at + inner_bytes + pad_bytes, &trailer, sizeof trailer);
+      clear_bytes + pad_bytes + static_cast<std::uint32_t>(sizeof(EspTrailer));
+  packet.grow(sa.outer_bytes,
+              candidate.tfc_bytes + payload_bytes - clear_bytes + std::uint32_t{sa.icv_bytes});
+  std::memcpy(payload + clear_bytes, kPadding.data(), sizeof kPadding);
+  const EspTrailer trailer{static_cast<std::uint8_t>(pad_bytes), next_header};
+  std::memcpy(payload + clear_bytes + pad_bytes, &trailer, sizeof trailer);
 
-  // Outer header (RFC 4301 5.1.2.1): DSCP and ECN of the inner one (RFC 6040 4.1), DF as inside; an
-  // identification where routers may fragment.
-  std::byte* at = inner_at - outer_bytes;
-  const std::uint32_t outer_length = outer_bytes + inner_bytes + behind;
-  const bool keeps_df = inner.dont_fragment() && (flags & kSaNoPathMtu) == 0;
-  const std::uint8_t dscp_and_ecn = outer_dscp_and_ecn(inner, flags);
-  const Be32 lengths{std::uint32_t{dscp_and_ecn} << 16 | outer_length};
-  const Be16 identification{keeps_df ? std::uint16_t{0}
-                                     : static_cast<std::uint16_t>(sequence.raw())};
-  const Be16 fragments{keeps_df ? Ipv4Header::kDontFragment : std::uint16_t{0}};
-  InternetSum sum(sa.outer.checksum);
-  sum.add(lengths);
-  sum.add(identification);
-  sum.add(fragments);
-  std::memcpy(at, &sa.outer, sizeof sa.outer);
-  auto& outer = *packet.header<Ipv4Header>(0);
-  outer.dscp_and_ecn = dscp_and_ecn;
-  outer.total_length = Be16(static_cast<std::uint16_t>(outer_length));
-  outer.identification = identification;
-  outer.flags_and_fragment_offset = fragments;
-  outer.checksum = sum.checksum();
-  at += sizeof outer;
+  std::byte* at = sa.is_transport() ? move_own_header(packet, sa, kept_bytes)
+                                    : put_tunnel_header(packet, sa, sequence, inner);
   if (sa.is_udp_encapsulated()) {
     UdpHeader udp = sa.udp;  // the checksum stays 0 (RFC 3948 2.1)
-    udp.length = Be16(static_cast<std::uint16_t>(outer_length - sizeof outer));
+    udp.length = Be16(static_cast<std::uint16_t>(packet.data() + packet.length() - at));
     std::memcpy(at, &udp, sizeof udp);
     at += sizeof udp;
   }
@@ -294,11 +310,48 @@ void EspOutbound::prepare(std::size_t i) {
 
   CryptoJob& job = jobs_[i];
   job.key = sa.key;
-  job.payload = inner_at;
+  job.payload = payload;
   job.payload_bytes = payload_bytes;
-  job.icv = inner_at + payload_bytes;
+  job.icv = payload + payload_bytes;
   set_nonce(job, std::bit_cast<std::array<std::byte, sizeof iv>>(iv));
   set_aad(job, sa, sequence);
+}
+
+// The outer header (RFC 4301 5.1.2.1): DSCP and ECN of the inner one (RFC 6040 4.1), DF as inside;
+// an identification where routers may fragment. Returns what is behind it.
+std::byte* EspOutbound::put_tunnel_header(Packet packet, const Sa& sa, SeqNum sequence,
+                                          const Ipv4Header& inner) {
+  const std::uint32_t outer_length = packet.length();
+  const bool keeps_df = inner.dont_fragment() && (sa.flags & kSaNoPathMtu) == 0;
+  const std::uint8_t dscp_and_ecn = outer_dscp_and_ecn(inner, sa.flags);
+  const Be32 lengths{std::uint32_t{dscp_and_ecn} << 16 | outer_length};
+  const Be16 identification{keeps_df ? std::uint16_t{0}
+                                     : static_cast<std::uint16_t>(sequence.raw())};
+  const Be16 fragments{keeps_df ? Ipv4Header::kDontFragment : std::uint16_t{0}};
+  InternetSum sum(sa.outer.checksum);
+  sum.add(lengths);
+  sum.add(identification);
+  sum.add(fragments);
+  std::memcpy(packet.data(), &sa.outer, sizeof sa.outer);
+  auto& outer = *packet.header<Ipv4Header>(0);
+  outer.dscp_and_ecn = dscp_and_ecn;
+  outer.total_length = Be16(static_cast<std::uint16_t>(outer_length));
+  outer.identification = identification;
+  outer.flags_and_fragment_offset = fragments;
+  outer.checksum = sum.checksum();
+  return packet.data() + sizeof outer;
+}
+
+// Transport mode: the packet's own header, options included, goes in front of ESP (RFC 4303 3.1.1).
+// Returns what is behind it.
+std::byte* EspOutbound::move_own_header(Packet packet, const Sa& sa, std::size_t header_bytes) {
+  std::memmove(packet.data(), packet.data() + sa.outer_bytes, header_bytes);
+  auto& header = *packet.header<Ipv4Header>(0);
+  header.protocol = sa.outer.protocol;
+  header.total_length = Be16(static_cast<std::uint16_t>(packet.length()));
+  header.checksum = Be16{};
+  header.checksum = internet_checksum(packet.bytes().first(header_bytes));
+  return packet.data() + header_bytes;
 }
 
 EspOutbound::NextHop EspOutbound::next_hop_of(AdjacencyIndex index) const {

@@ -32,6 +32,7 @@ class EspOutbound {
     const DefaultPolicy& default_policy;
     IcmpErrors& icmp_errors;
     Engine& engine;
+    WorkerEvents& events;
     DropSink& drops;
   };
   explicit EspOutbound(const Context& context)
@@ -58,6 +59,7 @@ class EspOutbound {
     SeqNum sequence;
     std::uint32_t order;  // among the packets of its SA in this burst
     std::uint16_t group;
+    std::uint16_t tfc_bytes;  // of zeroes behind it (RFC 4303 2.7)
   };
 
   // Where a policy sends packets, as long as this burst lasts.
@@ -80,9 +82,13 @@ class EspOutbound {
   [[nodiscard]] PolicyAction verdict(Packet packet, const PolicyEntry* policy);
   void bypass(Packet packet, Lanes& lanes);
   void protect(Packet packet, const PolicyEntry& policy, Lanes& lanes);
+  [[nodiscard]] bool fits(Packet packet, Lanes& lanes);
   [[nodiscard]] Outgoing outgoing_of(const PolicyEntry& policy) const;
   void take_sequence_numbers();
   void prepare(std::size_t i);
+  [[nodiscard]] std::byte* put_tunnel_header(Packet packet, const Sa& sa, SeqNum sequence,
+                                             const Ipv4Header& inner);
+  [[nodiscard]] std::byte* move_own_header(Packet packet, const Sa& sa, std::size_t header_bytes);
   [[nodiscard]] std::uint32_t path_mtu(const Sa& sa) const;
   [[nodiscard]] NextHop next_hop_of(AdjacencyIndex index) const;
   void find_next_hop(AdjacencyIndex index) {

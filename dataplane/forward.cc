@@ -89,7 +89,7 @@ bool Forward::is_admitted_opened(Packet packet, const PolicyEntry* policy) {
       (is_unset(policy->template_src) || policy->template_src.v4() == sa->outer.source) &&
       (is_unset(policy->template_dst) || policy->template_dst.v4() == sa->outer.destination);
   if (!is_covered) {
-    context_.drops.drop(packet, DropReason::esp_in_policy, context_.sad.state(index));
+    context_.drops.drop(packet, DropReason::esp_in_policy, index, context_.sad.state(index));
     return false;
   }
   admitting_policy_ = policy;

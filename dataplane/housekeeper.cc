@@ -29,7 +29,7 @@ constexpr MacAddress kDataplaneMac{{0x02, 0, 0, 0, 0, 0x01}};
 Housekeeper::Housekeeper(const Context& context, PuntSink punt_sink)
     : context_(context),
       punt_sink_(std::move(punt_sink)),
-      drops_(context.regions.state().workers[kHousekeeperRow]),
+      drops_(context.regions.state().workers[kHousekeeperRow], own_events_),
       held_(drops_),
       events_(context.regions.state().events, context.regions.state().events_produced,
               context.regions.requests().events_consumed),
@@ -72,8 +72,14 @@ std::size_t Housekeeper::from_workers() {
       }
     }
     work += count;
+    pass_on(*rings.events);
   }
+  pass_on(own_events_);
   return work;
+}
+
+void Housekeeper::pass_on(WorkerEvents& events) {
+  for (Event event; events.take(event);) post(event);
 }
 
 // A frame that was opened, or is for another port's address, has no MAC addresses yet.

@@ -53,6 +53,7 @@ class Housekeeper {
 
  private:
   std::size_t from_workers();
+  void pass_on(WorkerEvents& events);
   std::size_t from_mirrors();
   void to_linux(Packet frame);
   void hold(Packet frame, std::uint64_t now_ns);
@@ -65,6 +66,7 @@ class Housekeeper {
 
   Context context_;
   PuntSink punt_sink_;
+  WorkerEvents own_events_;  // of its own drops
   DropSink drops_;
   HeldPackets held_;
   RingWriter<Event> events_;

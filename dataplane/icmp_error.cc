@@ -43,18 +43,6 @@ void IcmpErrors::fragmentation_needed(Packet offending, std::uint32_t mtu, Lanes
   send(offending, header, fragmentation_needed_, lanes);
 }
 
-bool IcmpErrors::Limit::take(std::uint64_t now_ns) {
-  constexpr std::uint64_t kNsPerToken = 1'000'000'000 / kPerSecond;
-  if (now_ns > refilled_at_ns) {
-    const std::uint64_t earned = (now_ns - refilled_at_ns) / kNsPerToken;
-    tokens = std::min(kInARow, tokens + std::min(earned, kInARow));
-    refilled_at_ns += earned * kNsPerToken;
-  }
-  if (tokens == 0) return false;
-  --tokens;
-  return true;
-}
-
 // 1. May there be an error about this packet at all?
 // 2. The error goes back where the packet came from. Its source is the address of the port it came
 //    in by; about a packet that an SA carried, which goes back through a tunnel, the address of

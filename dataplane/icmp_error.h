@@ -9,6 +9,7 @@
 #include "dataplane/lanes.h"
 #include "dataplane/net/icmp.h"
 #include "dataplane/port.h"
+#include "dataplane/rate_limit.h"
 
 namespace culvert {
 
@@ -25,7 +26,7 @@ class IcmpErrors {
 
   // About `offending`, an IPv4 packet with a checked header that is about to be dropped. Nothing
   // is sent about ICMP errors, fragments but the first, and packets to or from addresses that are
-  // not one host's (RFC 1812 4.3.2.7), nor beyond kPerSecond.
+  // not one host's (RFC 1812 4.3.2.7), nor beyond the limit.
   void time_exceeded(Packet offending, Lanes& lanes);
   // `mtu` is what fits, in bytes of IP packet (RFC 1191 4).
   void fragmentation_needed(Packet offending, std::uint32_t mtu, Lanes& lanes);
@@ -33,13 +34,7 @@ class IcmpErrors {
  private:
   // Errors of one kind that one worker sends a second, and in a row; RFC 1812 4.3.2.8. Each kind is
   // made by one stage and has a limit of its own, which the size of bursts has no part in.
-  static constexpr std::uint64_t kPerSecond = 1000;
-  static constexpr std::uint64_t kInARow = 50;
-  struct Limit {
-    std::uint64_t tokens = kInARow;
-    std::uint64_t refilled_at_ns = 0;
-    [[nodiscard]] bool take(std::uint64_t now_ns);
-  };
+  using Limit = RateLimit<1000, 50>;
 
   void send(Packet offending, IcmpHeader header, Limit& limit, Lanes& lanes);
 

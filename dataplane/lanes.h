@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <rte_mbuf.h>
-
 #include <array>
 #include <cassert>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 
+#include "dataplane/drop_sink.h"
 #include "dataplane/packet.h"
-#include "dataplane/shm/layout.h"
 
 namespace culvert {
 
@@ -52,45 +49,6 @@ struct Lanes {
   Lane<Packet> punt;        // for Linux; data at the Ethernet header
   Lane<Packet> held;        // waits for a neighbour
   Lane<WirePacket> wire;    // leaves by a port; data at the Ethernet header
-};
-
-// Where packets end that go nowhere. Every drop is counted by name, and for the SA where one is
-// known; buffers go back in bulk at the end of the round. Never inlined: drops are rare, and stages
-// have many places for them.
-class DropSink {
- public:
-  explicit DropSink(WorkerCounters& counters) : counters_(&counters) {}
-
-  [[gnu::noinline, gnu::cold]] void drop(Packet packet, DropReason reason) {
-    counters_->drops[index_of(reason)].add(1);
-    release(packet);
-  }
-  [[gnu::noinline, gnu::cold]] void drop(Packet packet, DropReason reason, SaState& sa) {
-    assert(index_of(reason) < kSaDropReasons);
-    sa.drops[index_of(reason)].add(1);
-    drop(packet, reason);
-  }
-  void drop_all(std::span<rte_mbuf*> mbufs, DropReason reason) {
-    counters_->drops[index_of(reason)].add(mbufs.size());
-    rte_pktmbuf_free_bulk(mbufs.data(), static_cast<unsigned>(mbufs.size()));
-  }
-
-  void flush() {
-    if (count_ != 0) rte_pktmbuf_free_bulk(mbufs_.data(), static_cast<unsigned>(count_));
-    count_ = 0;
-  }
-
-  [[nodiscard]] WorkerCounters& counters() { return *counters_; }
-
- private:
-  void release(Packet packet) {
-    if (count_ == mbufs_.size()) flush();
-    mbufs_[count_++] = packet.mbuf();
-  }
-
-  WorkerCounters* counters_;
-  std::array<rte_mbuf*, kMaxIntake> mbufs_;
-  std::size_t count_ = 0;
 };
 
 }  // namespace culvert

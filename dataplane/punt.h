@@ -12,14 +12,15 @@
 
 namespace culvert {
 
-// A worker's two rings to the housekeeper, one producer and one consumer each: what goes to Linux
-// or waits for a neighbour, and what comes back. Packets in them have their Ethernet header in
-// front. Who puts something in rings the other's bell.
+// A worker's rings to and from the housekeeper, one producer and one consumer each: what goes to
+// Linux or waits for a neighbour, and what comes back. Packets in them have their Ethernet header
+// in front. Who puts something in rings the other's bell. Events ring none.
 struct HousekeeperRings {
   rte_ring* to_housekeeper = nullptr;
   rte_ring* to_worker = nullptr;
   Bell* housekeeper_bell = nullptr;
   Bell* worker_bell = nullptr;
+  WorkerEvents* events = nullptr;  // to the housekeeper
 };
 
 // The worker's end of them.

@@ -31,11 +31,16 @@ struct alignas(64) Sa {
   std::uint8_t icv_bytes = 0;
   std::uint8_t pad_alignment = 1;  // a power of two
   std::uint8_t has_selector = 0;   // inbound: `selector` is not "any"
-  std::uint16_t outer_bytes = 0;   // outbound: outer IP, UDP, ESP header and IV
+  // Outbound: what is put in front; tunnel mode: outer IP, UDP, ESP header and IV; transport mode:
+  // the same but for IP.
+  std::uint16_t outer_bytes = 0;
   std::uint32_t reqid = 0;
   // Outbound: index of the next hop of the outer destination, kept right by the housekeeper.
   // Relaxed: any recent value is as good as another.
   std::atomic<std::uint32_t> adjacency{0};
+  SaMode mode = SaMode::tunnel;
+  std::uint8_t has_limits = 0;  // of bytes or packets
+  std::uint16_t tfc_bytes = 0;  // outbound, tunnel mode: see SaSpec
 
   // Outbound: what is put in front; lengths, DSCP, ECN, DF and identification are filled in for
   // each packet and added to the checksum, which is right without them. Inbound: only the addresses
@@ -43,9 +48,16 @@ struct alignas(64) Sa {
   alignas(64) Ipv4Header outer;
   UdpHeader udp;
   Selector selector;
+  std::uint64_t soft_bytes = kNoLimit;
+  std::uint64_t hard_bytes = kNoLimit;
+  std::uint64_t soft_packets = kNoLimit;
+  std::uint64_t hard_packets = kNoLimit;
+  // For later stages (XFRM's output mark and interface ID).
+  std::uint32_t if_id = 0;
 
   [[nodiscard]] bool has_esn() const { return (flags & kSaEsn) != 0; }
   [[nodiscard]] bool is_udp_encapsulated() const { return (flags & kSaUdpEncap) != 0; }
+  [[nodiscard]] bool is_transport() const { return mode == SaMode::transport; }
 };
 static_assert(sizeof(Sa) == 192);
 
@@ -59,19 +71,15 @@ inline void prefetch(SaState& state) {
   __builtin_prefetch(&state.packets, 1);
 }
 
-// What an SA adds to an inner packet at most, padding aside: headers in front, trailer and ICV
-// behind. In bytes.
-constexpr std::uint32_t esp_overhead(const Sa& sa) {
-  return sa.outer_bytes + 2u + sa.icv_bytes;
-}
-
 // The largest inner packet in bytes whose sealed form fits into `mtu` (RFC 4301 8.2.1): padding,
-// pad length and next header end on a multiple of pad_alignment.
-constexpr std::uint32_t largest_inner(const Sa& sa, std::uint32_t mtu) {
-  const std::uint32_t fixed = sa.outer_bytes + std::uint32_t{sa.icv_bytes};
+// pad length and next header end on a multiple of pad_alignment. In transport mode the packet's own
+// header of `header_bytes` stays in front.
+constexpr std::uint32_t largest_inner(const Sa& sa, std::uint32_t mtu,
+                                      std::uint32_t header_bytes = 0) {
+  const std::uint32_t fixed = sa.outer_bytes + std::uint32_t{sa.icv_bytes} + header_bytes;
   if (mtu < fixed + 4) return 0;
   const std::uint32_t cipher_bytes = (mtu - fixed) & ~(sa.pad_alignment - 1u);
-  return cipher_bytes - 2;
+  return header_bytes + cipher_bytes - 2;
 }
 
 // What the ICV covers besides the payload: SPI and sequence number, all 64 bits of it with ESN

@@ -7,6 +7,8 @@
 #include <span>
 
 #include "dataplane/sa.h"
+#include "dataplane/sa_limits.h"
+#include "dataplane/worker_events.h"
 
 namespace culvert {
 
@@ -30,13 +32,14 @@ class SaGroups {
     std::uint16_t head = kEndOfList;
     std::uint16_t tail = kEndOfList;
 
-    // Adds what the group did to the SA's counters.
-    void count(Writers writers) const {
+    // Adds what the group did to the SA's counters, and sees what they come to.
+    void count(Writers writers, WorkerEvents& events) const {
       if (packets == 0) return;
       sa->state->packets.add(packets, writers);
       sa->state->bytes.add(bytes, writers);
       sa->state->last_used_ns.set(time_ns);
       if (sa->state->first_used_ns.get() == 0) sa->state->first_used_ns.set(time_ns);
+      if (sa->has_limits != 0) check_limits(*sa, time_ns, events);
     }
   };
 

@@ -35,13 +35,22 @@ Refusal check_selector(const Selector& selector) {
   return fits ? Refusal::none : Refusal::bad_selector;
 }
 
+// What was reached of the old limits says nothing of the new ones.
+bool has_other_limits(const Sa& left, const Sa& right) {
+  return left.soft_bytes != right.soft_bytes || left.hard_bytes != right.hard_bytes ||
+         left.soft_packets != right.soft_packets || left.hard_packets != right.hard_packets;
+}
+
 void reset_counters(SaState& state) {
   for (SharedCounter* counter :
        {&state.packets, &state.bytes, &state.first_used_ns, &state.last_used_ns}) {
     counter->set(0);
   }
   for (SharedCounter& drop : state.drops) drop.set(0);
+  for (SharedCounter32& late : state.late) late.set(0);
+  state.late_accepted.set(0);
   state.peer_endpoint.store(0, std::memory_order_relaxed);
+  state.life.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -113,7 +122,8 @@ Refusal Sad::check_spec(SaIndex index, const SaSpec& spec) const {
   if (index.raw() >= max_sas_) return Refusal::bad_index;
   if (spec.generation == 0) return Refusal::bad_generation;
   if (spec.direction != Direction::in && spec.direction != Direction::out) return Refusal::bad_enum;
-  if (spec.mode != SaMode::tunnel) return Refusal::bad_enum;
+  if (spec.mode != SaMode::tunnel && spec.mode != SaMode::transport) return Refusal::bad_enum;
+  if (spec.tfc_bytes > kMaxTfcBytes) return Refusal::bad_tfc;
   if ((spec.flags & ~kSaAllFlags) != 0) return Refusal::bad_enum;
   if (spec.family != Family::v4) return Refusal::bad_family;
   if (spec.spi < kFirstUsableSpi) return Refusal::bad_spi;
@@ -183,9 +193,19 @@ void Sad::fill(Sa& sa, SaIndex index, const SaSpec& spec) const {
   sa.outer.destination = spec.dst.v4();
   sa.outer.checksum = ipv4_header_checksum(sa.outer);
   sa.udp = UdpHeader{.source_port = spec.encap_src_port, .destination_port = spec.encap_dst_port};
-  sa.outer_bytes = static_cast<std::uint16_t>(sizeof(Ipv4Header) +
+  sa.mode = spec.mode;
+  sa.outer_bytes = static_cast<std::uint16_t>((sa.is_transport() ? 0 : sizeof(Ipv4Header)) +
                                               (sa.is_udp_encapsulated() ? sizeof(UdpHeader) : 0) +
                                               sizeof(EspHeader) + info.iv_bytes);
+  sa.tfc_bytes = static_cast<std::uint16_t>(sa.is_transport() ? 0 : spec.tfc_bytes);
+  sa.soft_bytes = spec.soft_bytes;
+  sa.hard_bytes = spec.hard_bytes;
+  sa.soft_packets = spec.soft_packets;
+  sa.hard_packets = spec.hard_packets;
+  const bool has_no_limit = sa.soft_bytes == kNoLimit && sa.hard_bytes == kNoLimit &&
+                            sa.soft_packets == kNoLimit && sa.hard_packets == kNoLimit;
+  sa.has_limits = has_no_limit ? 0 : 1;
+  sa.if_id = spec.if_id;
   sa.adjacency.store(0, std::memory_order_relaxed);
 }
 
@@ -223,7 +243,7 @@ Refusal Sad::update(SaIndex index, const SaSpec& spec) {
   Sa* old = by_index_[index.raw()].load(std::memory_order_relaxed);
   if (old == nullptr) return Refusal::slot_empty;
   if (old->state->generation != spec.generation) return Refusal::bad_generation;
-  if (old->direction != spec.direction || old->spi.raw() != spec.spi ||
+  if (old->direction != spec.direction || old->spi.raw() != spec.spi || old->mode != spec.mode ||
       static_cast<std::uint8_t>(old->transform) != spec.transform) {
     return Refusal::bad_enum;
   }
@@ -234,6 +254,7 @@ Refusal Sad::update(SaIndex index, const SaSpec& spec) {
   Sa* fresh = take_sa();
   fill(*fresh, index, spec);
   fresh->adjacency.store(old->adjacency.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  if (has_other_limits(*old, *fresh)) fresh->state->life.store(0, std::memory_order_relaxed);
   by_index_[index.raw()].store(fresh, std::memory_order_release);
   if (is_renamed) {
     table_->erase(index);

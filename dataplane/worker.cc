@@ -25,7 +25,7 @@ std::size_t Worker::run_once() {
 
 Worker::Worker(const Tables& tables, WorkerParts parts)
     : clock_(&tables.clock),
-      drops_(parts.counters),
+      drops_(parts.counters, *parts.rings.events),
       engine_(std::move(parts.engine)),
       rx_(std::move(parts.rx_queues), parts.port_counters, parts.counters),
       tx_(std::move(parts.tx_ways), parts.relay, parts.port_counters, drops_),
@@ -33,7 +33,7 @@ Worker::Worker(const Tables& tables, WorkerParts parts)
       flow_cache_(tables.spd, tables.fib, tables.secret),
       icmp_errors_(tables.ports, tables.spd, tables.fib, parts.pool, drops_),
       classify_(tables.ports, tables.fib, drops_),
-      esp_inbound_(tables.sad, tables.fib, *engine_, tables.writers, drops_),
+      esp_inbound_(tables.sad, tables.fib, *engine_, tables.writers, *parts.rings.events, drops_),
       forward_({.flow_cache = flow_cache_,
                 .sad = tables.sad,
                 .fib = tables.fib,
@@ -50,6 +50,7 @@ Worker::Worker(const Tables& tables, WorkerParts parts)
                      .default_policy = tables.default_policy,
                      .icmp_errors = icmp_errors_,
                      .engine = *engine_,
+                     .events = *parts.rings.events,
                      .drops = drops_}),
       from_linux_(tables.spd, esp_outbound_, drops_) {}
 

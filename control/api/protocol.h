@@ -10,7 +10,8 @@
 //   {"version":1,"ok":true,"data":{"sas":[...],"next":500}}
 //   {"version":1,"ok":false,"error":"view \"sas\": ..."}
 // Views: sa, policy (in pages: `from` a slot, `limit` entries, `next` null at the end), ports,
-// routes, drops, balance, workers, version, running.
+// routes, drops, balance, workers, version, running, events (`from` a number; `next` is what to ask
+// from the next time).
 
 namespace culvert {
 

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "control/address_text.h"
+#include "control/api/paging.h"
 
 namespace culvert {
 namespace {
@@ -119,26 +120,6 @@ Json limit_json(std::uint64_t limit) {
   return limit == Lifetimes::kNoLimit || limit == 0 ? Json() : Json(limit);
 }
 
-struct Page {
-  std::uint32_t from = 0;
-  std::size_t limit = kApiPage;
-};
-
-Result<Page> page_of(const Json& request) {
-  Page page;
-  for (const char* key : {"from", "limit"}) {
-    const auto found = request.find(key);
-    if (found == request.end()) continue;
-    if (!found->is_number_unsigned() || found->get<std::uint64_t>() > 0xffffffff) {
-      return Error{EINVAL,
-                   fmt::format("{} {}: must be a number, 0 to 4294967295", key, found->dump())};
-    }
-  }
-  page.from = request.value("from", std::uint32_t{0});
-  page.limit = std::clamp<std::size_t>(request.value("limit", kApiPage), 1, 10 * kApiPage);
-  return page;
-}
-
 }  // namespace
 
 std::string spi_text(Spi spi) {
@@ -151,6 +132,39 @@ std::string bitmap_text(const std::vector<std::uint32_t>& words) {
     fmt::format_to(std::back_inserter(text), "{:08x}", *word);
   }
   return text;
+}
+
+// The smallest window, of those one can ask for in powers of two, that would have taken 99.99 % of
+// the packets; null: it would have to be larger than any.
+Json window_wanted(const SaFigures& figures) {
+  constexpr std::uint64_t kOneIn = 10'000;
+  std::uint64_t refused = 0;
+  std::uint64_t total =
+      figures.packets - std::min<std::uint64_t>(figures.packets, figures.late_accepted);
+  for (const std::uint64_t late : figures.late) total += late;
+  Json wanted;
+  for (std::size_t bucket = kLatenessBuckets; bucket-- > 0;) {
+    if (refused > total / kOneIn) break;
+    if (bucket + 1 < kLatenessBuckets) wanted = kMinReplayWindow << bucket;
+    refused += figures.late[bucket];
+  }
+  return wanted;
+}
+
+Json replay_json(const SaManager& manager, const Sa& sa, const SaFigures& figures) {
+  const bool is_inbound = manager.direction_of(sa.index) == Direction::in;
+  Json replay = {{"window", is_inbound ? figures.window : 0},
+                 {"top", figures.sequence},
+                 {"bitmap", bitmap_text(manager.replay_bitmap(sa.index))}};
+  if (!is_inbound) return replay;
+  const auto dropped = [&](DropReason reason) { return figures.drops[index_of(reason)]; };
+  replay["late_accepted"] = figures.late_accepted;
+  replay["replayed"] = dropped(DropReason::esp_in_replay);
+  replay["too_old"] = dropped(DropReason::esp_in_too_old);
+  // Packets that were 1 to 31, 32 to 63, 64 to 127, ... numbers behind the newest.
+  replay["late"] = figures.late;
+  replay["window_for_99.99_percent"] = window_wanted(figures);
+  return replay;
 }
 
 Json sa_entry(const SaManager& manager, const Sa& sa) {
@@ -183,17 +197,17 @@ Json sa_entry(const SaManager& manager, const Sa& sa) {
                 {"packets", figures.packets},
                 {"bytes", figures.bytes},
                 {"drops", drops},
-                {"replay",
-                 {{"window", direction == Direction::in ? figures.window : 0},
-                  {"top", figures.sequence},
-                  {"bitmap", bitmap_text(manager.replay_bitmap(sa.index))}}},
+                {"replay", replay_json(manager, sa, figures)},
                 {"limits",
                  {{"soft_bytes", limit_json(sa.lifetimes.soft_bytes)},
                   {"hard_bytes", limit_json(sa.lifetimes.hard_bytes)},
                   {"soft_packets", limit_json(sa.lifetimes.soft_packets)},
                   {"hard_packets", limit_json(sa.lifetimes.hard_packets)},
                   {"soft_seconds", limit_json(sa.lifetimes.soft_add_expires_seconds)},
-                  {"hard_seconds", limit_json(sa.lifetimes.hard_add_expires_seconds)}}},
+                  {"hard_seconds", limit_json(sa.lifetimes.hard_add_expires_seconds)},
+                  {"soft_use_seconds", limit_json(sa.lifetimes.soft_use_expires_seconds)},
+                  {"hard_use_seconds", limit_json(sa.lifetimes.hard_use_expires_seconds)}}},
+                {"tfc_bytes", sa.tfcpad.value_or(0)},
                 {"first_used_seconds_ago", seconds_since(figures.first_used_ns)},
                 {"last_used_seconds_ago", seconds_since(figures.last_used_ns)},
                 {"age_seconds", now < sa.add_time_seconds ? 0 : now - sa.add_time_seconds}});

@@ -9,7 +9,7 @@ _culvert_ports() {
 
 _culvert() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="up down hold check exec ip replay show --help --version"
+  local commands="up down hold check exec ip replay show events --help --version"
   local views="sa policy ports routes drops balance workers version"
   local command="" view="" config="" word i
   COMPREPLY=()
@@ -64,6 +64,7 @@ _culvert() {
     exec) options="--instance --help --" ;;
     ip) options="--instance --help xfrm" ;;
     replay) options="--config --xfrm --in --out --punt --burst --seed --json --help" ;;
+    events) options="--json --once --instance --help" ;;
     show)
       case $view in
         "") options="$views --help" ;;

@@ -116,6 +116,10 @@ void NetlinkFollower::on_event(const Event& event) {
     }
     case EventType::none:
     case EventType::link_change:
+    case EventType::sa_soft_limit:
+    case EventType::sa_hard_limit:
+    case EventType::peer_moved:
+    case EventType::audit:
       return;
   }
 }

@@ -70,8 +70,9 @@ void write_sa(MessageWriter& writer, const SaView& view);
 // The fixed part of DELSA, XFRMA_SA, and all attributes: the notification that an SA went.
 void write_sa_deletion(MessageWriter& writer, const SaView& view);
 // The fixed part of EXPIRE, and its attributes.
-enum class Expiry : std::uint8_t { soft = 0, hard = 1 };
-void write_sa_expiry(MessageWriter& writer, const SaView& view, Expiry expiry);
+void write_sa_expiry(MessageWriter& writer, const SaView& view, SaExpiry expiry);
+// MAPPING.
+void write_sa_mapping(MessageWriter& writer, const Sa& sa, const PeerEndpoint& peer);
 // The fixed part of NEWAE, and its attributes.
 void write_ae(MessageWriter& writer, const SaView& view, std::uint32_t flags);
 

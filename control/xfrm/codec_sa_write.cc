@@ -182,13 +182,24 @@ void write_sa_deletion(MessageWriter& writer, const SaView& view) {
   write_attributes(writer, view);
 }
 
-void write_sa_expiry(MessageWriter& writer, const SaView& view, Expiry expiry) {
+void write_sa_expiry(MessageWriter& writer, const SaView& view, SaExpiry expiry) {
   xfrm_user_expire expire{};
   expire.state = info_of(view);
   expire.hard = static_cast<std::uint8_t>(expiry);
   writer.fixed(expire);
   write_mark(writer, view.sa.id.mark);
   if (view.sa.if_id != 0) writer.struct_attribute(XFRMA_IF_ID, view.sa.if_id);
+}
+
+void write_sa_mapping(MessageWriter& writer, const Sa& sa, const PeerEndpoint& peer) {
+  xfrm_user_mapping mapping{};
+  mapping.id = id_of(sa);
+  mapping.reqid = sa.reqid;
+  mapping.old_saddr = wire_address(sa.src);
+  mapping.new_saddr = wire_address(peer.address);
+  mapping.old_sport = std::bit_cast<std::uint16_t>(sa.encap ? sa.encap->src_port : Be16{});
+  mapping.new_sport = std::bit_cast<std::uint16_t>(peer.port);
+  writer.fixed(mapping);
 }
 
 void write_ae(MessageWriter& writer, const SaView& view, std::uint32_t flags) {

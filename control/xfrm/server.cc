@@ -218,10 +218,14 @@ void XfrmServer::on_sa_deleted(const Sa& sa) {
          [&](MessageWriter& writer) { write_sa_deletion(writer, view_of(manager_, sa)); });
 }
 
-void XfrmServer::on_sa_expired(const Sa& sa) {
-  notify(XFRMNLGRP_EXPIRE, XFRM_MSG_EXPIRE, [&](MessageWriter& writer) {
-    write_sa_expiry(writer, view_of(manager_, sa), Expiry::hard);
-  });
+void XfrmServer::on_sa_peer_moved(const Sa& sa, const PeerEndpoint& peer) {
+  notify(XFRMNLGRP_MAPPING, XFRM_MSG_MAPPING,
+         [&](MessageWriter& writer) { write_sa_mapping(writer, sa, peer); });
+}
+
+void XfrmServer::on_sa_expired(const Sa& sa, SaExpiry expiry) {
+  notify(XFRMNLGRP_EXPIRE, XFRM_MSG_EXPIRE,
+         [&](MessageWriter& writer) { write_sa_expiry(writer, view_of(manager_, sa), expiry); });
 }
 
 void XfrmServer::on_sas_flushed(std::uint8_t protocol) {

@@ -48,6 +48,17 @@ class SharedCounter {
   std::atomic<std::uint64_t> value_{0};
 };
 
+// The same for what is rare, in 32 bits: it comes round.
+class SharedCounter32 {
+ public:
+  void add(std::uint32_t count) { value_.fetch_add(count, std::memory_order_relaxed); }
+  void set(std::uint32_t value) { value_.store(value, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint32_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint32_t> value_{0};
+};
+
 // One row per worker, and one for the housekeeper, which drops packets too. Over all rows:
 //   received + from_linux + originated + split = sent + punted + drops + merged + held
 // where held is the sum of held_in - held_out.

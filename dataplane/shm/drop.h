@@ -23,10 +23,11 @@ namespace culvert {
   X(esp_in_ecn, "outer header says CE, inner packet is not ECN-capable (RFC 6040 4.2)")     \
   X(esp_in_selector_mismatch, "decrypted packet is outside the SA's selector")              \
   X(esp_in_policy, "decrypted packet that no inbound policy lets this SA carry")            \
+  X(esp_in_expired, "inbound SA is past its hard limit of bytes or packets")                \
+  X(esp_out_expired, "outbound SA is past its hard limit of bytes or packets")              \
   X(esp_out_seq_overflow, "outbound sequence number would cycle: the SA needs a rekey")     \
   X(esp_out_too_big, "sealed packet exceeds the MTU and has DF: fragmentation needed sent") \
-  X(esp_out_needs_fragments, "sealed packet exceeds the MTU, has no DF and is not split")   \
-  X(esp_out_no_room, "packet buffer has no room for the ESP headers or trailer")
+  X(esp_out_needs_fragments, "sealed packet exceeds the MTU, has no DF and is not split")
 
 #define CULVERT_STAGE_DROPS(X)                                                            \
   X(rx_oversized, "frame longer than the port's MTU allows, or in several segments")      \
@@ -49,6 +50,9 @@ namespace culvert {
   X(spd_in_discard, "clear packet that the inbound policy discards")                      \
   X(spd_out_discard, "packet that the outbound policy discards")                          \
   X(esp_out_no_sa, "outbound policy protects the packet but has no SA yet")               \
+  X(esp_out_no_room, "packet buffer has no room for the ESP headers or trailer")          \
+  X(esp_out_fragment, "IP fragment for a transport mode SA, which takes whole packets")   \
+  X(esp_in_dummy, "dummy packet (RFC 4303 2.6), which has done its work")                 \
   X(forward_no_route, "no route to the destination")                                      \
   X(forward_ttl, "TTL ran out: time exceeded sent")                                       \
   X(forward_broadcast, "broadcast, multicast or loopback address that is not forwarded")  \

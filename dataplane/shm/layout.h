@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,7 +27,7 @@ inline constexpr std::uint64_t kRequestsMagic = 0x63756c7665727401;
 inline constexpr std::uint64_t kKeysMagic = 0x63756c7665727402;
 inline constexpr std::uint64_t kStateMagic = 0x63756c7665727403;
 // Raised with every change to a struct of dataplane/shm; attaching to another one is refused.
-inline constexpr std::uint32_t kLayoutVersion = 2;
+inline constexpr std::uint32_t kLayoutVersion = 3;
 
 inline constexpr std::uint32_t kLargestMaxSas = 8u << 20;
 inline constexpr std::uint32_t kLargestMaxPolicies = 8u << 20;
@@ -117,7 +119,22 @@ struct alignas(64) KeysHead {
 // The replay window that fits beside the top: 64 numbers need 4 slots, 32 * 4 >= 64 + 31.
 inline constexpr std::size_t kInlineWindowSlots = 4;
 
-// What the dataplane knows of an SA and what must outlive it. 256 bytes, 4 cache lines.
+// Bits of SaState::life.
+inline constexpr std::uint32_t kSoftLimitReached = 1;
+inline constexpr std::uint32_t kHardLimitReached = 2;  // nothing is sealed or opened any more
+
+// How late packets come that are not the newest: bucket 0 counts those 1 to 31 numbers behind the
+// newest, bucket i those from 16 * 2^i on, and the last all from 32768 on.
+inline constexpr std::size_t kLatenessBuckets = 12;
+// The bucket of a packet this far behind; `behind` is above 0.
+constexpr std::size_t lateness_bucket(std::uint64_t behind) {
+  const auto bits = static_cast<std::size_t>(std::bit_width(behind));
+  return bits <= 5 ? 0 : std::min(bits - 5, kLatenessBuckets - 1);
+}
+static_assert(lateness_bucket(31) == 0 && lateness_bucket(32) == 1 && lateness_bucket(63) == 1);
+static_assert(lateness_bucket(32767) == 10 && lateness_bucket(32768) == 11);
+
+// What the dataplane knows of an SA and what must outlive it. 320 bytes, 5 cache lines.
 struct alignas(64) SaState {
   // The first line is written by every burst.
   // Outbound: the last sequence number reserved. Inbound: T, an upper bound of all accepted.
@@ -133,11 +150,17 @@ struct alignas(64) SaState {
   SharedCounter bytes;          // of inner packets
   SharedCounter first_used_ns;  // CLOCK_REALTIME; 0: never
   SharedCounter last_used_ns;
-  std::atomic<std::uint64_t> peer_endpoint{0};  // inbound UDP encapsulation: address << 16 | port
+  // Inbound UDP encapsulation: address << 16 | port where the last packet came from; 0: none yet.
+  std::atomic<std::uint64_t> peer_endpoint{0};
+  std::atomic<std::uint32_t> life{0};  // kSoftLimitReached, kHardLimitReached; bits only come
+  std::uint32_t reserved = 0;
   // Two lines of what should not happen; DropReason below kSaDropReasons is the index.
   alignas(64) std::array<SharedCounter, 16> drops;
+  // Authentic packets that came behind a newer one, accepted or too old, by lateness_bucket().
+  alignas(64) std::array<SharedCounter32, kLatenessBuckets> late;
+  SharedCounter32 late_accepted;  // of them, those the window took
 };
-static_assert(sizeof(SaState) == 256);
+static_assert(sizeof(SaState) == 320);
 
 // What the dataplane counts per policy.
 struct PolicyState {

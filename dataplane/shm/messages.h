@@ -62,6 +62,11 @@ inline constexpr std::uint32_t kSaNoPathMtu = 16;  // outer DF is 0, not the inn
 inline constexpr std::uint32_t kSaDontEncapDscp = 32;  // outbound: outer DSCP is 0
 inline constexpr std::uint32_t kSaAllFlags = 63;
 
+// In SaSpec: no limit.
+inline constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+
+inline constexpr std::uint32_t kMaxTfcBytes = 65535;
+
 inline constexpr std::uint32_t kMinReplayWindow = 32;
 inline constexpr std::uint32_t kMaxReplayWindow = 32768;
 
@@ -85,12 +90,20 @@ struct SaSpec {
   IpAddress src;  // outer addresses
   IpAddress dst;
   Selector selector;
-  std::uint32_t reserved = 0;
+  // Outbound, tunnel mode: shorter inner packets are padded to this many bytes (RFC 4303 2.7), as
+  // far as the path's MTU allows. 0: not.
+  std::uint32_t tfc_bytes = 0;
   // Outbound: the last number that may have been used. Inbound: the highest number accepted. The
   // dataplane never goes below what its own record of the same generation says.
   std::uint64_t sequence = 0;
+  // The lifetime in inner bytes and in packets (RFC 4301 4.4.2.1): at the soft limit there is one
+  // event, at the hard one the SA stops and there is another.
+  std::uint64_t soft_bytes = kNoLimit;
+  std::uint64_t hard_bytes = kNoLimit;
+  std::uint64_t soft_packets = kNoLimit;
+  std::uint64_t hard_packets = kNoLimit;
 };
-static_assert(sizeof(SaSpec) == 128 && std::is_trivially_copyable_v<SaSpec>);
+static_assert(sizeof(SaSpec) == 160 && std::is_trivially_copyable_v<SaSpec>);
 
 inline constexpr std::uint32_t kMaxKeyBytes = 120;
 
@@ -181,7 +194,8 @@ static_assert(sizeof(Request) == 64 && std::is_trivially_copyable_v<Request>);
   X(duplicate_sa, "an SA with this destination and SPI is installed")           \
   X(no_window_memory, "no memory left for replay windows of this size")         \
   X(no_table_memory, "the table is full")                                       \
-  X(bad_selector, "the selector's families or prefixes do not fit together")
+  X(bad_selector, "the selector's families or prefixes do not fit together")    \
+  X(bad_tfc, "traffic flow padding is at most to 65535 bytes")
 
 enum class Refusal : std::uint8_t {
 #define CULVERT_ENUM(name, text) name,
@@ -207,6 +221,15 @@ enum class EventType : std::uint8_t {
   neighbor_wanted = 1,  // port, address: a packet waits for this next hop
   neighbor_in_use = 2,  // port, address: still used, to be confirmed
   link_change = 3,      // port, value: 1 up, 0 down
+  sa_soft_limit = 4,    // sa_index: bytes, packets, or sequence numbers that run out
+  sa_hard_limit = 5,    // sa_index: it carries nothing any more
+  // sa_index, address and port: an authentic packet came from another end than the one before it
+  // (RFC 3948, NAT).
+  peer_moved = 6,
+  // An auditable drop (RFC 4303 4, RFC 4301 9): value is the DropReason in the low 8 bits and the
+  // IPv6 flow label above them, port the number of those before it that the limit kept back;
+  // address is the outer source, peer the outer destination.
+  audit = 7,
 };
 
 struct Event {
@@ -217,8 +240,8 @@ struct Event {
   std::uint64_t time_ns = 0;  // CLOCK_REALTIME
   IpAddress address;
   std::uint32_t sa_index = 0;
-  std::uint32_t spi = 0;
-  std::uint64_t sequence = 0;
+  std::uint32_t spi = 0;       // host byte order
+  std::uint64_t sequence = 0;  // as far as it is known; without ESN, or before the SA is, 32 bits
   IpAddress peer;
 };
 static_assert(sizeof(Event) == 64 && std::is_trivially_copyable_v<Event>);

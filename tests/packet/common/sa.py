@@ -23,6 +23,7 @@ class Sa:
     key: bytes  # the salt at its end (RFC 4106 8.1)
     esn: bool = False
     encap: tuple = None  # UDP ports, source and destination
+    is_transport: bool = False
 
     def headers(self, **outer):
         """Outer IP header without length, protocol and checksum; UDP header or None."""
@@ -34,6 +35,8 @@ class Sa:
 
     def scapy_sa(self, seq, **outer):
         ip, udp = self.headers(**outer)
+        if self.is_transport:
+            ip = None
         return SecurityAssociation(
             ESP, spi=self.spi, seq_num=seq & 0xFFFFFFFF, crypt_algo="AES-GCM", crypt_key=self.key,
             tunnel_header=ip, nat_t_header=udp, esn_en=self.esn, esn=seq >> 32)
@@ -80,6 +83,7 @@ def parse_sas(batch):
         value = {word: words[i + 1:] for i, word in enumerate(words[:-1])}
         sa = Sa(int(value["spi"][0], 0), value["src"][0], value["dst"][0],
                 bytes.fromhex(value["aead"][1][2:]))
+        sa.is_transport = "mode" in value and value["mode"][0] == "transport"
         sa.esn = "flag" in value and "esn" in value["flag"]
         if "encap" in value:
             sa.encap = (int(value["encap"][1]), int(value["encap"][2]))

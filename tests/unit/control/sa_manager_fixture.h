@@ -66,7 +66,12 @@ class Recorder final : public SaListener {
   void on_sa_added(const Sa& sa) override { note("added", sa.id.spi.raw()); }
   void on_sa_updated(const Sa& sa) override { note("updated", sa.id.spi.raw()); }
   void on_sa_deleted(const Sa& sa) override { note("deleted", sa.id.spi.raw()); }
-  void on_sa_expired(const Sa& sa) override { note("expired", sa.id.spi.raw()); }
+  void on_sa_expired(const Sa& sa, SaExpiry expiry) override {
+    note(expiry == SaExpiry::hard ? "expired" : "soft limit", sa.id.spi.raw());
+  }
+  void on_sa_peer_moved(const Sa& sa, const PeerEndpoint& peer) override {
+    note("moved to port " + std::to_string(peer.port.host()) + ",", sa.id.spi.raw());
+  }
   void on_sas_flushed(std::uint8_t protocol) override { note("flushed", protocol); }
   void on_policy_added(const Policy& policy) override { note("policy added", policy.slot); }
   void on_policy_deleted(const Policy& policy) override { note("policy deleted", policy.slot); }
@@ -99,6 +104,7 @@ class SaManagerTest : public ::testing::Test {
     SaManagerOptions options;
     options.floor_storage = FloorStorage::in_memory;
     options.default_verdict = default_verdict_;
+    options.idle_seconds = idle_seconds_;
     options.is_our_address = [](Family, const IpAddress& address) { return address == kOurs; };
     options.now = [this] { return now_; };
     return options;
@@ -135,6 +141,7 @@ class SaManagerTest : public ::testing::Test {
   }
 
   std::chrono::milliseconds timeout_{10'000};
+  std::uint64_t idle_seconds_ = 0;
   PolicyVerdict default_verdict_ = PolicyVerdict::block;
   std::chrono::nanoseconds now_ = std::chrono::seconds(1'700'000'000);
   FakeDataplane dataplane_;

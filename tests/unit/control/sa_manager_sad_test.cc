@@ -52,7 +52,7 @@ TEST_F(SaManagerSad, RefusesWhatNetXfrmRefuses) {
       {"no protocol at all", [](Sa& sa) { sa.id.protocol = 17; }, EINVAL},
       {"IPv6", [](Sa& sa) { sa.id.family = Family::v6; }, EAFNOSUPPORT},
       {"no family", [](Sa& sa) { sa.id.family = Family::none; }, EINVAL},
-      {"transport mode", [](Sa& sa) { sa.mode = XfrmMode::transport; }, EPROTONOSUPPORT},
+      {"BEET mode", [](Sa& sa) { sa.mode = XfrmMode::beet; }, EPROTONOSUPPORT},
       {"a mode that is none", [](Sa& sa) { sa.mode = XfrmMode{9}; }, EINVAL},
       {"another AEAD", [](Sa& sa) { sa.aead->name = "rfc7539esp(chacha20,poly1305)"; }, ENOSYS},
       {"a short ICV", [](Sa& sa) { sa.aead->icv_bits = 64; }, ENOSYS},

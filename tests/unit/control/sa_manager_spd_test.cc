@@ -153,8 +153,14 @@ TEST_F(SaManagerSpd, RefusesWhatNetXfrmRefuses) {
        EOPNOTSUPP},
       {"a template for AH", [](Policy& policy) { policy.templates[0].protocol = 51; },
        EPROTONOSUPPORT},
-      {"a template for transport mode",
-       [](Policy& policy) { policy.templates[0].mode = XfrmMode::transport; }, EPROTONOSUPPORT},
+      {"a template for BEET mode",
+       [](Policy& policy) { policy.templates[0].mode = XfrmMode::beet; }, EPROTONOSUPPORT},
+      {"transport mode to no one address",
+       [](Policy& policy) {
+         policy.templates[0].mode = XfrmMode::transport;
+         policy.templates[0].dst = IpAddress{};
+       },
+       EOPNOTSUPP},
   };
   for (const Case& entry : cases) {
     Policy policy = out_policy(1);
@@ -163,6 +169,22 @@ TEST_F(SaManagerSpd, RefusesWhatNetXfrmRefuses) {
     EXPECT_EQ(added ? 0 : added.error().code, entry.code) << entry.what;
   }
   EXPECT_TRUE(dataplane_.take_requests().empty());
+}
+
+TEST_F(SaManagerSpd, FindsTransportModeSasByTheSelectorsEnds) {
+  Sa sa = outbound(0x1001);
+  sa.mode = XfrmMode::transport;
+  const SaIndex index = add(sa, key_number(1));
+  Policy policy = out_policy(1);
+  policy.selector = {.family = Family::v4,
+                     .src_prefix_bits = 32,
+                     .dst_prefix_bits = 32,
+                     .src = kOurs,
+                     .dst = kPeer};
+  policy.templates[0] = {.family = Family::v4, .mode = XfrmMode::transport, .reqid = 1};
+  const Result<Policy> added = manager_->add_policy(policy);
+  ASSERT_TRUE(added) << added.error().message;
+  EXPECT_EQ(manager_->sas_of_policy(added->slot), (std::vector<SaIndex>{index}));
 }
 
 TEST_F(SaManagerSpd, AnswersEveryAttributeAsGiven) {

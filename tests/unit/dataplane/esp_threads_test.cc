@@ -32,7 +32,7 @@ class EspThreads : public StageLab {
         : id(number),
           pool(rte_pktmbuf_pool_create(("esp_threads" + std::to_string(number)).c_str(), 127, 0, 0,
                                        RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY)),
-          drops(counters),
+          drops(counters, events),
           engine(Engine::create()),
           icmp_errors(lab.ports_, *lab.spd_, *lab.fib_, *pool, drops),
           outbound({.sad = *lab.sad_,
@@ -43,13 +43,15 @@ class EspThreads : public StageLab {
                     .default_policy = lab.default_policy_,
                     .icmp_errors = icmp_errors,
                     .engine = *engine,
+                    .events = events,
                     .drops = drops}),
-          inbound(*lab.sad_, *lab.fib_, *engine, Writers::several, drops),
+          inbound(*lab.sad_, *lab.fib_, *engine, Writers::several, events, drops),
           flow_cache(*lab.spd_, *lab.fib_, id) {}
 
     std::uint32_t id;
     std::unique_ptr<rte_mempool, FreePool> pool;
     WorkerCounters counters;
+    WorkerEvents events;
     DropSink drops;
     std::unique_ptr<Engine> engine;
     IcmpErrors icmp_errors;

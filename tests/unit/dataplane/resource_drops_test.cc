@@ -32,7 +32,6 @@ TEST_F(EspOutboundStage, DropsWhatHasNoHeadroomForTheHeadersOrNoTailroomForTheTr
   (*esp_outbound_)(lanes_.clear, lanes_);
   EXPECT_EQ(dropped(DropReason::esp_out_no_room), 2u);
   const SaState& state = sad_->state(SaIndex{0});
-  EXPECT_EQ(state.drops[index_of(DropReason::esp_out_no_room)].get(), 2u);
   EXPECT_EQ(state.packets.get(), 0u);
   EXPECT_EQ(state.sequence.load(), 0u) << "no sequence number is used up";
   EXPECT_TRUE(lanes_.wire.empty());
@@ -65,7 +64,8 @@ TEST_F(HousekeeperThread, DropsWhatTheMirrorDoesNotTake) {
   const Ring to_housekeeper = ring("to_mirror", 8);
   const Ring to_worker = ring("from_mirror", 8);
   Bell bell;
-  const std::array rings = {HousekeeperRings{to_housekeeper.get(), to_worker.get(), &bell, &bell}};
+  const std::array rings = {
+      HousekeeperRings{to_housekeeper.get(), to_worker.get(), &bell, &bell, &events_}};
   std::array<Mirror, 1> mirrors;  // not open: as one that Linux has taken away
   Requests requests({.regions = regions_,
                      .ports = ports_,

@@ -153,7 +153,8 @@ class StageLab : public testing::Test {
   std::array<Port, 1> ports_{};
   DefaultPolicy default_policy_{PolicyAction::discard};
   WorkerCounters counters_;
-  DropSink drops_{counters_};
+  WorkerEvents events_;
+  DropSink drops_{counters_, events_};
   std::unique_ptr<IcmpErrors> icmp_errors_;
   std::unique_ptr<EspOutbound> esp_outbound_;
   Lanes lanes_;
@@ -183,6 +184,7 @@ class StageLab : public testing::Test {
                              .default_policy = default_policy_,
                              .icmp_errors = *icmp_errors_,
                              .engine = *engine_,
+                             .events = events_,
                              .drops = drops_});
   }
 };

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string_view>
+
+#include "control/api/protocol.h"
+#include "control/result.h"
+#include "control/sa_manager.h"
+#include "dataplane/shm/messages.h"
+
+namespace culvert {
+
+// What happened lately, for `culvert events`: auditable drops (RFC 4303 4, RFC 4301 9), lifetimes,
+// peers that moved, links. The oldest of kKept go first. One thread, control's.
+class EventLog final : public SaListener {
+ public:
+  static constexpr std::size_t kKept = 4096;
+
+  // Of the dataplane. Those about SAs come through the listener, once they are true for control.
+  void add(const Event& event);
+
+  void on_sa_expired(const Sa& sa, SaExpiry expiry) override;
+  void on_sa_peer_moved(const Sa& sa, const PeerEndpoint& peer) override;
+
+  // {"events":[...],"next":N}: those numbered `from` (0: all that are kept) and above, at most
+  // `limit`; `next` is what to ask from the next time.
+  [[nodiscard]] Result<Json> view(const Json& request) const;
+
+ private:
+  Json& append(std::string_view name, std::uint64_t time_ns);
+
+  std::deque<Json> events_;
+  std::uint64_t next_number_ = 1;
+};
+
+}  // namespace culvert
