@@ -47,13 +47,18 @@ std::optional<Sa> SaManager::next_sa(SaIndex from) const {
   return sas_.sa(slot);
 }
 
+// Until its slot is given back, an SA that was removed can be described as it was.
+bool SaManager::is_described(std::uint32_t slot) const {
+  return sas_.is_listed(slot) || sas_.is_removing(slot);
+}
+
 std::span<const std::byte> SaManager::key_of(SaIndex index) const {
-  if (!sas_.is_listed(index.raw())) return {};
+  if (!is_described(index.raw())) return {};
   return sas_.key(index.raw());
 }
 
 SaFigures SaManager::figures(SaIndex index) const {
-  if (!sas_.is_listed(index.raw())) return {};
+  if (!is_described(index.raw())) return {};
   const SaState& state = regions_.sa_states()[index.raw()];
   const SaSpec& spec = sas_.spec(index.raw());
   // Not installed yet: what lies there is of an SA that was in this slot before.
@@ -82,7 +87,7 @@ std::vector<std::uint32_t> SaManager::replay_bitmap(SaIndex index) const {
 }
 
 Direction SaManager::direction_of(SaIndex index) const {
-  return sas_.is_listed(index.raw()) ? sas_.spec(index.raw()).direction : Direction::none;
+  return is_described(index.raw()) ? sas_.spec(index.raw()).direction : Direction::none;
 }
 
 SadCounts SaManager::sad_counts() const {

@@ -103,7 +103,7 @@ class SaManager {
   // The first SA at `from` or behind it, larval ones included; dumps go by index.
   [[nodiscard]] std::optional<Sa> next_sa(SaIndex from) const;
   // The raw key as given. The span lies in the keys region: copy it to where it is needed and wipe
-  // that. Empty for larval SAs.
+  // that. Empty for larval SAs. Of one that was removed it is there for listeners only.
   [[nodiscard]] std::span<const std::byte> key_of(SaIndex index) const;
   [[nodiscard]] SaFigures figures(SaIndex index) const;
   // The replay window: bit i of word i / 32 says that number top - i was seen, top = figures().
@@ -225,6 +225,7 @@ class SaManager {
   [[nodiscard]] std::uint32_t choose_spi(const SpiRequest& request);
   void mark_policies_wanting(std::uint32_t sa_slot);
   void note_installed(std::uint32_t slot);
+  [[nodiscard]] bool is_described(std::uint32_t slot) const;
   // The last sequence number that may have been used by the SA in this slot.
   [[nodiscard]] std::uint64_t last_sequence(std::uint32_t slot) const;
 

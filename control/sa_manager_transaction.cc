@@ -35,10 +35,11 @@ Result<void> SaManager::commit() {
   }
   const auto events = std::exchange(transaction_, Transaction{}).events;
   scope_ = Scope::none;
-  collect_retired();
+  // Listeners say of an SA that went what it was, its key too, as net/xfrm does: before the wiping.
   for (const auto& event : events) {
     for (SaListener* listener : listeners_) event(*listener);
   }
+  collect_retired();
   return {};
 }
 

@@ -79,6 +79,10 @@ class SaSlots {
   [[nodiscard]] bool is_listed(std::uint32_t slot) const {
     return slot < specs_.size() && listed_.test(slot);
   }
+  // Removed, and not yet given back.
+  [[nodiscard]] bool is_removing(std::uint32_t slot) const {
+    return slot < specs_.size() && record(slot).state == SlotState::removing;
+  }
   [[nodiscard]] const std::unordered_set<std::uint32_t>& larvals() const { return larvals_; }
 
   [[nodiscard]] SaSpec& spec(std::uint32_t slot) { return specs_[slot]; }

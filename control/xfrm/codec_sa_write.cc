@@ -65,7 +65,7 @@ void write_algorithms(MessageWriter& writer, const SaView& view) {
   const auto& cipher = sa.aead ? sa.aead : sa.crypt;
   const std::size_t cipher_bytes = cipher ? key_bytes_of(*cipher) : 0;
   const std::size_t auth_bytes = sa.auth ? key_bytes_of(*sa.auth) : 0;
-  // Without its key (an SA that is gone) the lengths stay right and the key is zero.
+  // Without its key the lengths stay right and the key is zero, as in a kernel that redacts keys.
   SecretBytes keys(view.key.begin(), view.key.end());
   keys.resize(cipher_bytes + auth_bytes);
   const Bytes cipher_key = Bytes(keys).first(cipher_bytes);

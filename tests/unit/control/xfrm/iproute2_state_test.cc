@@ -222,6 +222,10 @@ TEST_F(Iproute2State, MonitorHearsOfChanges) {
   EXPECT_THAT(monitor.output, HasSubstr("spi 0x00001001 reqid 1 mode tunnel"));
   EXPECT_THAT(monitor.output, HasSubstr("Deleted src 192.0.2.1 dst 192.0.2.2"));
   EXPECT_THAT(monitor.output, HasSubstr("Flushed state"));
+  // As net/xfrm: what went is told as it was.
+  const std::string deleted = monitor.output.substr(monitor.output.find("Deleted src"));
+  EXPECT_THAT(deleted.substr(0, deleted.find("Flushed")),
+              HasSubstr(std::string("aead rfc4106(gcm(aes)) ") + kKey + " 128"));
 }
 
 }  // namespace
