@@ -138,6 +138,8 @@ class SaManager {
   // default. Limit: the dataplane has one default; it discards if any direction does.
   [[nodiscard]] const DefaultVerdicts& default_verdicts() const { return default_verdicts_; }
   [[nodiscard]] Result<void> set_default_verdicts(const DefaultVerdicts& verdicts);
+  // What they make of the dataplane's one default: it discards as soon as one of them does.
+  [[nodiscard]] PolicyAction default_action() const;
 
   // --- transactions ---
 
@@ -234,7 +236,6 @@ class SaManager {
   void replace_within(std::uint32_t slot, const Policy& policy);
   void remove_policy_within(std::uint32_t slot);
   [[nodiscard]] Result<Policy> remove_policy_at(std::uint32_t slot);
-  [[nodiscard]] PolicyAction default_action() const;
   void load_defaults();
   void keep_defaults(const DefaultVerdicts& verdicts);
 

@@ -116,6 +116,15 @@ Json selector_json(const Selector& selector) {
           {"dst_port", port_json(selector.dst_port, selector.dst_port_mask)}};
 }
 
+Json defaults_json(const DefaultVerdicts& verdicts) {
+  Json entry = Json::object();
+  for (const auto direction : {PolicyDirection::in, PolicyDirection::out, PolicyDirection::fwd}) {
+    const PolicyVerdict verdict = verdicts[static_cast<std::size_t>(direction)];
+    entry[direction_name(direction)] = verdict == PolicyVerdict::block ? "discard" : "bypass";
+  }
+  return entry;
+}
+
 Json limit_json(std::uint64_t limit) {
   return limit == Lifetimes::kNoLimit || limit == 0 ? Json() : Json(limit);
 }
@@ -274,7 +283,10 @@ Result<Json> policy_view(const SaManager& manager, const Json& request) {
     }
     list.push_back(policy_entry(manager, *policy));
   }
-  return Json{{"policies", std::move(list)}, {"next", next}};
+  return Json{{"policies", std::move(list)},
+              {"default", manager.default_action() == PolicyAction::bypass ? "bypass" : "discard"},
+              {"defaults", defaults_json(manager.default_verdicts())},
+              {"next", next}};
 }
 
 }  // namespace culvert

@@ -102,10 +102,25 @@ Json occurred(const Json& drops) {
   return kept;
 }
 
+// What happens where no policy matches.
+std::string policy_default_text(const Json& data) {
+  std::string text = "default " + data.value("default", "");
+  const Json defaults = data.value("defaults", Json::object());
+  std::string asked;
+  bool differs = false;
+  for (const auto& [direction, action] : defaults.items()) {
+    asked +=
+        fmt::format("{}{} {}", asked.empty() ? "" : ", ", direction, action.get<std::string>());
+    differs = differs || action != data.value("default", "");
+  }
+  if (differs) text += " (asked for: " + asked + "; where one is discard, all are)";
+  return text + "\n";
+}
+
 std::string text_of_view(const ShowOptions& options, const Json& data) {
   const std::string& view = options.view;
   if (view == "sa") return sas_text(data.value("sas", Json::array()), options.detail);
-  if (view == "policy") return policies_text(data.value("policies", Json::array()));
+  if (view == "policy") return policies_text(data);
   if (view == "ports") return ports_text(data.value("ports", Json::array()));
   if (view == "routes") return routes_text(data);
   if (view == "drops") return drops_text(data.value("drops", Json::array()), "no drops");
@@ -134,8 +149,9 @@ std::string sas_text(const Json& sas, SaDetail detail) {
   return table.text();
 }
 
-std::string policies_text(const Json& policies) {
-  if (policies.empty()) return "no policies\n";
+std::string policies_text(const Json& data) {
+  const Json policies = data.value("policies", Json::array());
+  if (policies.empty()) return "no policies\n" + policy_default_text(data);
   Table table({"dir", "priority", "source", "destination", "protocol", "action", "SAs", "packets",
                "inner bytes", "last use [s ago]"});
   for (const Json& policy : policies) {
@@ -154,7 +170,7 @@ std::string policies_text(const Json& policies) {
                    policy.value("packets", Json()), policy.value("bytes", Json()),
                    policy.value("last_used_seconds_ago", Json())});
   }
-  return table.text();
+  return table.text() + policy_default_text(data);
 }
 
 std::string ports_text(const Json& ports) {

@@ -27,7 +27,7 @@ struct ShowOptions {
 
 // The views' data as text.
 [[nodiscard]] std::string sas_text(const Json& sas, SaDetail detail);
-[[nodiscard]] std::string policies_text(const Json& policies);
+[[nodiscard]] std::string policies_text(const Json& data);
 [[nodiscard]] std::string ports_text(const Json& ports);
 [[nodiscard]] std::string routes_text(const Json& data);
 [[nodiscard]] std::string drops_text(const Json& drops, const std::string& none);

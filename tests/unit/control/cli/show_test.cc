@@ -69,6 +69,22 @@ TEST(SasText, FitsAnSaIntoOneLine) {
   EXPECT_THAT(text, HasSubstr("last use [s ago]"));
 }
 
+TEST(PoliciesText, EndsWithTheDefault) {
+  const Json data = {{"policies", Json::array()},
+                     {"default", "bypass"},
+                     {"defaults", {{"in", "bypass"}, {"out", "bypass"}, {"fwd", "bypass"}}}};
+  EXPECT_EQ(policies_text(data), "no policies\ndefault bypass\n");
+}
+
+TEST(PoliciesText, SaysWhichDefaultsWereAskedForWhereTheyDiffer) {
+  const Json data = {{"policies", Json::array()},
+                     {"default", "discard"},
+                     {"defaults", {{"in", "bypass"}, {"out", "discard"}, {"fwd", "bypass"}}}};
+  EXPECT_THAT(policies_text(data),
+              HasSubstr("default discard (asked for: in bypass, out discard, fwd bypass; where one "
+                        "is discard, all are)"));
+}
+
 TEST(DropsText, ShowsReasonsWithTheirMeaning) {
   const Json drops = {{{"name", "esp_in_icv"}, {"packets", 3}, {"help", "forged"}}};
   EXPECT_THAT(drops_text(drops, "no drops"), HasSubstr("esp_in_icv        3  forged"));
