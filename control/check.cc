@@ -12,6 +12,7 @@
 #include "control/api/client.h"
 #include "control/api/sa_views.h"
 #include "control/config_difference.h"
+#include "control/log.h"
 #include "control/sa_manager.h"
 #include "control/xfrm/batch.h"
 
@@ -58,14 +59,15 @@ std::string policy_line(const Json& policy) {
 }
 
 // What the batch files make, in the words of sa_line and policy_line.
-Result<std::vector<std::string>> batch_lines(const Config& config) {
+Result<std::vector<std::string>> batch_lines(const Config& config, const std::string& instance) {
   if (config.batch_files.empty()) return std::vector<std::string>{};
   PrivateRegions memory(config);
   if (!memory.error().empty()) return Error{ENOMEM, memory.error()};
   DryRunChannel channel;
   SaManagerOptions options;
   options.window_floor = config.replay_window;
-  options.floor_storage = FloorStorage::in_memory;
+  options.floor_storage = FloorStorage::read_only;
+  options.floor_file = floor_file(config, instance).string();
   options.is_our_address = [&config](Family family, const IpAddress& address) {
     return is_configured_address(config, family, address);
   };
@@ -109,7 +111,7 @@ Result<std::vector<std::string>> running_lines(ApiClient& client,
 }  // namespace
 
 Result<CheckReport> check_configuration(const Config& config, const std::string& instance) {
-  const auto batch = batch_lines(config);
+  const auto batch = batch_lines(config, instance);
   if (!batch) return batch.error();
   std::vector<std::string> wanted = config_lines(config);
   wanted.insert(wanted.end(), batch->begin(), batch->end());
@@ -136,6 +138,7 @@ int print_check(const std::string& program, const std::string& file, const std::
   const auto loaded = load_config(file, this_machine());
   for (const ConfigError& error : loaded.errors) complain(error.text());
   if (!loaded.config) return 1;
+  set_up_log(program, loaded.config->log_level);
   const auto report = check_configuration(*loaded.config, instance);
   if (!report) {
     complain(report.error().message);

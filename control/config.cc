@@ -307,4 +307,8 @@ std::filesystem::path state_dir(const Config& config, std::string_view instance_
   return std::filesystem::path("/var/lib/culvert") / instance_name;
 }
 
+std::filesystem::path floor_file(const Config& config, std::string_view instance_name) {
+  return state_dir(config, instance_name) / "floors";
+}
+
 }  // namespace culvert

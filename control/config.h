@@ -127,5 +127,8 @@ struct ConfigResult {
 
 // The floor of /var/lib/culvert/INSTANCE where the file names no state_dir.
 [[nodiscard]] std::filesystem::path state_dir(const Config& config, std::string_view instance_name);
+// The file of KeyFloors in there.
+[[nodiscard]] std::filesystem::path floor_file(const Config& config,
+                                               std::string_view instance_name);
 
 }  // namespace culvert

@@ -27,7 +27,6 @@ using std::chrono::milliseconds;
 // culvertd initialises DPDK, huge pages and devices meanwhile.
 constexpr milliseconds kStartPatience{45000};
 constexpr milliseconds kHousekeeping{100};
-constexpr const char* kFloorFile = "floors";
 
 }  // namespace
 
@@ -68,7 +67,7 @@ void Gateway::make_manager() {
       config_.default_policy == PolicyAction::bypass ? PolicyVerdict::allow : PolicyVerdict::block;
   manager_options.floor_storage =
       options_.mode == GatewayMode::replay ? FloorStorage::in_memory : FloorStorage::file;
-  manager_options.floor_file = (state_dir(config_, options_.instance) / kFloorFile).string();
+  manager_options.floor_file = floor_file(config_, options_.instance).string();
   manager_options.is_our_address = [this](Family family, const IpAddress& address) {
     return is_configured_address(config_, family, address) ||
            forwarding_.is_our_address(family, address);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sodium.h>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -139,12 +140,15 @@ Result<void> KeyFloors::write_file() const {
 Result<void> KeyFloors::load() {
   if (is_loaded_) return {};
   randombytes_buf(salt_.data(), salt_.size());
-  if (storage_ == FloorStorage::file) {
+  if (storage_ != FloorStorage::in_memory) {
     std::ifstream stream(file_);
     if (stream) {
       std::stringstream content;
       content << stream.rdbuf();
       if (const Result<void> parsed = parse(content.str()); !parsed) return parsed;
+    } else if (errno == EACCES && storage_ == FloorStorage::read_only) {
+      spdlog::warn("{}: cannot be read by this user: manual keys may begin at higher numbers",
+                   file_);
     } else if (errno != ENOENT) {
       return system_error(file_, "cannot be read");
     }

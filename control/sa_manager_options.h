@@ -14,7 +14,8 @@ namespace culvert {
 // Where the floors of manual counter-mode keys are kept.
 enum class FloorStorage : std::uint8_t {
   file,       // floor_file; survives restarts, which is the point
-  in_memory,  // `culvert replay` and `--check`: a private gateway that nobody else hears
+  in_memory,  // `culvert replay`: a private gateway that nobody else hears
+  read_only,  // `--check`: what the file says, and nothing is written
 };
 
 struct SaManagerOptions {

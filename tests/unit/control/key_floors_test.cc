@@ -51,6 +51,20 @@ TEST_F(KeyFloorsTest, StartsEachKeyBehindWhatWasReservedBefore) {
   EXPECT_EQ(reserve(floors, 'b'), 0u);
 }
 
+TEST_F(KeyFloorsTest, ReadOnlySaysWhereAKeyWouldStartAndWritesNothing) {
+  {
+    KeyFloors floors(FloorStorage::file, file());
+    static_cast<void>(reserve(floors, 'a'));
+    ASSERT_TRUE(floors.save());
+  }
+  const std::string before = content();
+  KeyFloors floors(FloorStorage::read_only, file());
+  EXPECT_EQ(reserve(floors, 'a'), KeyFloors::kReserve);
+  EXPECT_EQ(reserve(floors, 'b'), 0u);
+  ASSERT_TRUE(floors.save());
+  EXPECT_EQ(content(), before);
+}
+
 TEST_F(KeyFloorsTest, WritesAFileThatOnlyItsOwnerReads) {
   KeyFloors floors(FloorStorage::file, file());
   static_cast<void>(reserve(floors, 'a'));
