@@ -4,14 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -68,6 +71,21 @@ std::string_view first_word(std::string_view& rest) {
   return word;
 }
 
+// Words of "xfrm state" that a key follows. A comment that has one of them counts too.
+bool holds_keys(std::string_view text) {
+  constexpr std::array<std::string_view, 4> kBeforeKeys = {"aead ", "enc ", "auth ", "auth-trunc "};
+  return std::ranges::any_of(kBeforeKeys, [text](std::string_view word) {
+    return text.find(word) != std::string_view::npos;
+  });
+}
+
+void warn_of_readers(const std::filesystem::path& file, int descriptor, std::string_view text) {
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0 || (status.st_mode & 077) == 0 || !holds_keys(text)) return;
+  spdlog::warn("{}: holds keys and is open to others (mode {:04o}): chmod 600 {}", file.string(),
+               status.st_mode & 07777, file.string());
+}
+
 Result<SecretText> read_file(const std::filesystem::path& file) {
   OwnedDescriptor source(open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (source.get() < 0) return system_error(file.string());
@@ -81,6 +99,7 @@ Result<SecretText> read_file(const std::filesystem::path& file) {
     }
   }
   if (count < 0) return system_error(file.string());
+  warn_of_readers(file, source.get(), text);
   return text;
 }
 

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <gmock/gmock.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -108,6 +111,46 @@ TEST_F(Batch, AMalformedKeyIsNotShown) {
   ASSERT_FALSE(loaded);
   EXPECT_THAT(loaded.error().message, HasSubstr("/batch1:1: "));
   EXPECT_THAT(loaded.error().message, Not(HasSubstr("01020304")));
+}
+
+// What is logged while it lives.
+class LogText {
+ public:
+  LogText() : before_(spdlog::default_logger()) {
+    auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(text_);
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", std::move(sink)));
+  }
+  LogText(const LogText&) = delete;
+  LogText& operator=(const LogText&) = delete;
+  ~LogText() { spdlog::set_default_logger(before_); }
+  [[nodiscard]] std::string text() const { return text_.str(); }
+
+ private:
+  std::shared_ptr<spdlog::logger> before_;
+  std::ostringstream text_;
+};
+
+TEST_F(Batch, AFileWithKeysThatOthersMayReadIsNamedWithTheRemedy) {
+  const std::filesystem::path file = directory() / "open";
+  std::ofstream(file) << kSecond;
+  const std::vector<std::filesystem::path> files{file};
+  for (const unsigned mode : {0644u, 0640u, 0602u, 0600u}) {
+    std::filesystem::permissions(file, std::filesystem::perms{mode});
+    const LogText log;
+    ASSERT_TRUE(xfrm::load_batches(manager(), files));
+    const std::string remedy = "chmod 600 " + file.string();
+    EXPECT_EQ(log.text().find(remedy) != std::string::npos, mode != 0600) << log.text();
+  }
+}
+
+TEST_F(Batch, AFileWithoutKeysMayBeReadByAll) {
+  const std::filesystem::path file = directory() / "open";
+  std::ofstream(file) << kPolicy;
+  std::filesystem::permissions(file, std::filesystem::perms{0644});
+  const std::vector<std::filesystem::path> files{file};
+  const LogText log;
+  ASSERT_TRUE(xfrm::load_batches(manager(), files));
+  EXPECT_EQ(log.text(), "");
 }
 
 TEST_F(Batch, AMissingFileIsNamed) {
