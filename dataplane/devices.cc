@@ -194,7 +194,6 @@ std::string bring_up_interface(Port& port, const StartConfig& start, std::uint32
   const PortConfig& config = start.ports[number];
   // What is wrong is said here, in one line.
   rte_log_set_level_pattern("pmd.net.af_*", RTE_LOG_CRIT);
-  rte_log_set_level(RTE_LOGTYPE_EAL, RTE_LOG_CRIT);
   if (start.use_af_xdp != 0 && config.mtu <= kLargestXdpMtu) {
     keep_xdp_messages();
     port.device = open_af_xdp(config, number);
@@ -224,17 +223,19 @@ std::string open_devices(const StartConfig& start, rte_mempool& pool, std::span<
     const PortConfig& config = start.ports[i];
     Port& port = ports[i];
     const NewSockets packet_sockets(AF_PACKET);
+    // The EAL only says again that a device did not open, and twice.
+    const int level = rte_log_get_level(RTE_LOGTYPE_EAL);
+    rte_log_set_level(RTE_LOGTYPE_EAL, RTE_LOG_CRIT);
     std::string error;
     if (config.kind == PortKind::linux_interface) {
-      const int level = rte_log_get_level(RTE_LOGTYPE_EAL);
       error = bring_up_interface(port, start, i, pool);
-      rte_log_set_level(RTE_LOGTYPE_EAL, static_cast<std::uint32_t>(level));
     } else {
       port.device = open_dpdk_device(config);
       error = port.device == Port::kNoDevice
                   ? about(config) + "no such DPDK device, or its driver did not start"
                   : bring_up(port, config, start.worker_count, pool);
     }
+    rte_log_set_level(RTE_LOGTYPE_EAL, static_cast<std::uint32_t>(level));
     if (!error.empty()) return error;
     // AF_PACKET's driver opens all queues' sockets when it is probed, one after the other.
     if (port.rx_sockets.empty()) port.rx_sockets = packet_sockets.opened();
