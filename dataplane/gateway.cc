@@ -127,9 +127,11 @@ std::string run_gateway(Dataplane& dataplane, const Descriptors& descriptors,
   status.phase.store(DataplanePhase::silent, std::memory_order_release);
   serve(dataplane, stop, true);
   if (!stop.load()) error = in_ports([&] { return start_devices(dataplane.ports()); });
+  // Workers end by a word of their own: those that were launched before one that was not, too.
+  std::atomic<bool> workers_stop{false};
   std::vector<WorkerThread> threads;
   for (std::uint32_t i = 0; i < dataplane.start().worker_count; ++i) {
-    threads.push_back({&dataplane, i, &stop});
+    threads.push_back({&dataplane, i, &workers_stop});
   }
   if (error.empty() && !stop.load()) error = launch_workers(threads);
   if (error.empty() && !stop.load()) {
@@ -137,6 +139,7 @@ std::string run_gateway(Dataplane& dataplane, const Descriptors& descriptors,
     serve(dataplane, stop, false);
   }
   status.phase.store(DataplanePhase::stopping, std::memory_order_release);
+  workers_stop.store(true, std::memory_order_relaxed);
   for (const WorkerThread& thread : threads) dataplane.bell(thread.id).ring();
   rte_eal_mp_wait_lcore();
   for (Mirror& mirror : mirrors) mirror.remove_at_close();
