@@ -37,4 +37,19 @@ int complain(const Error& error) {
   }
 }
 
+std::string usage_fault(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* inner = &app;
+  while (!inner->get_subcommands().empty()) inner = inner->get_subcommands().front();
+  const bool wants_command = inner->get_require_subcommand_min() > inner->get_subcommands().size();
+  if (error.get_name() != "RequiredError" || !wants_command) return error.what();
+  std::string names;
+  for (const CLI::App* command : inner->get_subcommands([](const CLI::App*) { return true; })) {
+    names += (names.empty() ? "" : ", ") + command->get_name();
+  }
+  const std::vector<std::string> unknown = app.remaining(true);
+  const std::string what =
+      unknown.empty() ? "a command is missing" : "\"" + unknown.front() + "\": no such command";
+  return what + "; there are " + names;
+}
+
 }  // namespace culvert

@@ -35,4 +35,8 @@ void add_instance_option(CLI::App& command, std::string& instance);
 // Prints "culvert: what is wrong" unless it was printed already, and gives the exit code.
 int complain(const Error& error);
 
+// What is wrong with a command line that CLI11 refused. Of a missing or unknown command it says
+// only that one is required; this names the word, and the commands there are.
+[[nodiscard]] std::string usage_fault(const CLI::App& app, const CLI::ParseError& error);
+
 }  // namespace culvert

@@ -32,7 +32,7 @@ int run(int argc, char** argv) {
     app.parse(words);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    std::fprintf(stderr, "culvert: %s; see culvert --help\n", error.what());
+    std::fprintf(stderr, "culvert: %s; see culvert --help\n", usage_fault(app, error).c_str());
     return kExitUsage;
   }
   return action();

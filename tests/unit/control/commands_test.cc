@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace culvert {
 namespace {
 
@@ -28,6 +30,41 @@ TEST(CommandWords, AreLeftAloneInEveryOtherCommand) {
                              Words{"show", "sa", "--"}, Words{"exec", "--instance", "west"}}) {
     EXPECT_EQ(command_words(words), words);
   }
+}
+
+class UsageFault : public ::testing::Test {
+ protected:
+  UsageFault() {
+    app_.require_subcommand(1);
+    CLI::App* show = app_.add_subcommand("show");
+    show->require_subcommand(1);
+    show->add_subcommand("sa");
+    show->add_subcommand("drops");
+    app_.add_subcommand("up")->add_option("--config")->required();
+  }
+  std::string fault_of(std::vector<std::string> words) {
+    std::reverse(words.begin(), words.end());
+    try {
+      app_.parse(words);
+    } catch (const CLI::ParseError& error) {
+      return usage_fault(app_, error);
+    }
+    return "";
+  }
+
+  CLI::App app_;
+};
+
+TEST_F(UsageFault, NamesTheUnknownCommandAndThoseThereAre) {
+  EXPECT_EQ(fault_of({"shwo"}), "\"shwo\": no such command; there are show, up");
+  EXPECT_EQ(fault_of({"show", "sas"}), "\"sas\": no such command; there are sa, drops");
+  EXPECT_EQ(fault_of({"show"}), "a command is missing; there are sa, drops");
+  EXPECT_EQ(fault_of({}), "a command is missing; there are show, up");
+}
+
+TEST_F(UsageFault, LeavesOtherFaultsInTheParsersWords) {
+  EXPECT_EQ(fault_of({"up"}), "--config is required");
+  EXPECT_EQ(fault_of({"show", "sa", "--what"}), "The following argument was not expected: --what");
 }
 
 }  // namespace
