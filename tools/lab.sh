@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# Network namespaces for the demo and the smoke tests; sourced, not run. Every name carries the
-# pid of the script that sources it, so any number of labs run side by side; whatever is made here
-# is gone again when that script ends, also on Ctrl-C.
+# Network namespaces for the demo and the smoke tests; sourced behind lib.sh, not run. Every name
+# carries the pid of the script that sources it, so any number of labs run side by side; whatever is
+# made here is gone again when that script ends, also on Ctrl-C, and soon after it was killed.
 #
 #   lab_begin                       first call; needs root, sets $LAB and $LAB_DIR, arms the traps
 #   lab_ns NAME...                  namespaces $LAB-NAME with lo up
@@ -26,9 +26,12 @@ lab_begin() {
   LAB_NAMESPACES=()
   LAB_PIDS=()
   LAB_AT_EXIT=()
+  # Meson kills a test half a second after its SIGTERM, which is sooner than a gateway ends.
+  setsid bash -c '. "$0/tools/lib.sh"; . "$0/tools/lab.sh"; lab_sweep_after "$@"' \
+    "$ROOT" $$ "$LAB_DIR" >/dev/null 2>&1 </dev/null &
+  LAB_SWEEPER=$!
   trap lab_end EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM HUP
+  end_on_signals
 }
 
 lab_ns() {
@@ -142,6 +145,18 @@ lab_huge_pages_release() {
   ) 9>>"$LAB_PAGES_FILE"
 }
 
+# In a session of its own: takes away what the script with this pid left behind.
+lab_sweep_after() {
+  local script=$1 name pid
+  while kill -0 "$script" 2>/dev/null; do sleep 0.2; done
+  for name in $(ip netns list | sed -n "s/^\(cv$script-[^ ]*\).*/\1/p"); do
+    for pid in $(ip netns pids "$name"); do lab_stop "$pid"; done
+    ip netns del "$name"
+  done
+  rm -rf "$2"
+  grep -qx "user $script" "$LAB_PAGES_FILE" && lab_huge_pages_release
+}
+
 lab_end() {
   local status=$? command pid name
   trap '' INT TERM HUP
@@ -155,5 +170,6 @@ lab_end() {
     ip netns del "$LAB-$name" 2>/dev/null
   done
   rm -rf "$LAB_DIR"
+  kill "$LAB_SWEEPER"
   exit "$status"
 }

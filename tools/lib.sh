@@ -12,6 +12,12 @@ die() {
   exit 1
 }
 
+# Ctrl-C ends the script, and not only the command that runs.
+end_on_signals() {
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+}
+
 # Configures DIR if it is new, then builds the targets named (all without one):
 #   build_tree DIR [MESON_OPTION...] [-- TARGET...]
 # Two builds of the same tree wait for each other: meson and ninja alone do not.
