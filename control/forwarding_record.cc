@@ -63,15 +63,18 @@ Json ForwardingRecord::view(const Config& config) const {
                          {"port", port_name(config, place.port)}});
   }
   Json routes = Json::array();
-  // A port's address brings the route to its subnet along.
+  // A port's addresses bring the route to their subnet along.
+  std::set<Place> subnets;
   for (const Place& place : addresses_) {
     if (place.prefix_bits >= 32) continue;
-    routes.push_back(
-        {{"prefix", prefix_text(place.family, network_of(place.address, place.prefix_bits),
-                                place.prefix_bits)},
-         {"type", "connected"},
-         {"via", nullptr},
-         {"port", port_name(config, place.port)}});
+    subnets.insert({place.family, network_of(place.address, place.prefix_bits), place.prefix_bits,
+                    place.port});
+  }
+  for (const Place& place : subnets) {
+    routes.push_back({{"prefix", prefix_text(place.family, place.address, place.prefix_bits)},
+                      {"type", "connected"},
+                      {"via", nullptr},
+                      {"port", port_name(config, place.port)}});
   }
   for (const auto& [place, route] : routes_) {
     const bool is_blackhole = route.kind == RouteKind::blackhole;

@@ -54,6 +54,15 @@ TEST(ForwardingRecord, ShowsConnectedAndOtherRoutes) {
   EXPECT_EQ(view["routes"][2]["type"], "blackhole");
 }
 
+TEST(ForwardingRecord, ShowsTheSubnetOfSeveralAddressesOnce) {
+  ForwardingRecord record;
+  record.apply(about(RequestOp::address_add, "192.0.2.1/24"));
+  record.apply(about(RequestOp::address_add, "192.0.2.3/24"));
+  const Json view = record.view(config_with_port());
+  EXPECT_EQ(view["addresses"].size(), 2u);
+  EXPECT_EQ(view["routes"].size(), 1u);
+}
+
 TEST(ForwardingRecord, ForgetsARouteThatIsDeleted) {
   ForwardingRecord record;
   record.apply(about(RequestOp::route_add, "10.2.0.0/16"));
