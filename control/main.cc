@@ -54,7 +54,7 @@ int serve(const Config& config, const Arguments& arguments) {
 int run(int argc, char** argv) {
   Arguments arguments;
   CLI::App app{"culvert-control: SAs, policies and routes of one culvert instance"};
-  app.set_version_flag("--version", std::string(CULVERT_VERSION));
+  app.set_version_flag("--version", std::string("culvert-control ") + CULVERT_VERSION);
   app.add_option("-c,--config", arguments.config_file, "configuration file (TOML)")->required();
   app.add_option("--instance", arguments.instance, "name of the instance")->capture_default_str();
   app.add_option("--regions", arguments.regions,
