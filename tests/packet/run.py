@@ -124,11 +124,11 @@ def self_test(culvert):
         lab.dropped_by_sa.clear()
 
     misses = {
-        expect_one_more_drop: "drops: esp_in_replay 1, must be 2",
-        expect_another_reason: "drops: esp_in_too_old 0, must be 1",
+        expect_one_more_drop: "drops: esp_in_replay 2, must be 3",
+        expect_another_reason: "drops: esp_in_too_old 0, must be 2",
         expect_another_byte: "lan sent: frame 0",
         expect_a_punt: "is missing",
-        expect_no_drop_of_the_sa: "SA 0x1002: esp_in_replay 1, must be 0",
+        expect_no_drop_of_the_sa: "SA 0x1002: esp_in_replay 2, must be 0",
     }
     lab = load_case("esp_in_replay")
     _, runs = runs_of(culvert, lab)

@@ -12,6 +12,7 @@ def packets(lab):
         incoming(src="10.4.0.5"),       # the policy says bypass
         incoming(src="10.5.0.5"),       # the policy wants a template with another end
         incoming(src="10.6.0.5"),       # the policy says discard
+        incoming(src="10.7.0.5"),       # the policy wants a template with another end of ours
     ), 1):
         lab.receive("wan", lab.sa(IN).seal(inner, seq))
         lab.drops("esp_in_policy", sa=IN)

@@ -10,6 +10,11 @@ def packets(lab):
     lab.opens(IN, incoming(b"third"))
     lab.receive("wan", lab.sa(IN).seal(incoming(b"first"), seq=1))
     lab.drops("esp_in_replay", sa=IN)
+    # The number is looked at before any work goes into opening the packet (RFC 4303 3.4.3).
+    forged = bytearray(lab.sa(IN).seal(incoming(b"first"), seq=1))
+    forged[-1] ^= 1
+    lab.receive("wan", bytes(forged))
+    lab.drops("esp_in_replay", sa=IN)
     lab.receive("wan", lab.sa(IN).seal(incoming(b"second"), seq=2))
     lab.opens(IN, incoming(b"second"))
     lab.stands_at(IN, 3, bitmap=0b111)

@@ -10,4 +10,8 @@ def packets(lab):
             lab.opens(IN, incoming())
         else:
             lab.drops("esp_in_too_old", sa=IN)
+    forged = bytearray(lab.sa(IN).seal(incoming(), seq=2))
+    forged[-1] ^= 1
+    lab.receive("wan", bytes(forged))  # not worth opening
+    lab.drops("esp_in_too_old", sa=IN)
     lab.stands_at(IN, 100, bitmap=1 << 63 | 1)
