@@ -53,10 +53,10 @@ class Sa:
         """What `packet` carries; raises IPSecIntegrityError."""
         return raw(self.scapy_sa(seq_high << 32).decrypt(IP(raw(packet))))
 
-    def seal_payload(self, payload, seq, **outer):
+    def seal_payload(self, payload, seq, iv=None, **outer):
         """As seal, for an encrypted part that no honest sender makes, trailer included."""
         salt = self.key[-SALT_BYTES:]
-        iv = seq.to_bytes(IV_BYTES, "big")
+        iv = seq.to_bytes(IV_BYTES, "big") if iv is None else iv
         header = struct.pack("!II", self.spi, seq & 0xFFFFFFFF)
         aad = struct.pack("!IQ", self.spi, seq) if self.esn else header
         sealed = AESGCM(self.key[:-SALT_BYTES]).encrypt(salt + iv, payload, aad)

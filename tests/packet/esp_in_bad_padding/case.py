@@ -18,5 +18,9 @@ def packets(lab):
     lab.receive("wan", lab.sa(IN).seal_payload(b"\xff\x04\1\2", seq=6))  # far too long
     lab.receive("wan", lab.sa(IN).seal_payload(b"\1\1\3\4", seq=7))
     lab.drops("esp_in_bad_padding", 2, sa=IN)
+    # Padding that is right, but would begin with the 8 bytes of the IV in front of the payload.
+    beyond = bytes(range(1, 31))
+    lab.receive("wan", lab.sa(IN).seal_payload(beyond[8:] + b"\x1e\x04", seq=8, iv=beyond[:8]))
+    lab.drops("esp_in_bad_padding", sa=IN)
     # They were authentic: their numbers are used up.
-    lab.stands_at(IN, 7, bitmap=0b1111111)
+    lab.stands_at(IN, 8, bitmap=0b11111111)
