@@ -16,6 +16,9 @@ inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitNotRunning = 3;
 inline constexpr int kExitNotAllowed = 4;
+// As the shell says it, of the command that `exec` is to run.
+inline constexpr int kExitNoCommand = 126;
+inline constexpr int kExitNoSuchCommand = 127;
 
 // What the command line asks for: the subcommand's callback puts it here, main runs it.
 using Action = std::function<int()>;

@@ -117,7 +117,10 @@ void add_exec(CLI::App& app, Action& action, const char* name, const char* help,
     action = [arguments, line] {
       const auto folder = instance_dir(arguments->instance);
       if (!folder) return complain(folder.error());
-      return complain(xfrm::exec_with_xfrm((*folder / kXfrmSocket).string(), line));
+      const auto fault = xfrm::exec_with_xfrm((*folder / kXfrmSocket).string(), line);
+      const int code = complain(fault.error);
+      if (!fault.is_of_command) return code;
+      return fault.error.code == ENOENT ? kExitNoSuchCommand : kExitNoCommand;
     };
   });
 }
@@ -205,7 +208,8 @@ void add_run_commands(CLI::App& app, Action& action) {
   add_hold(app, action);
   add_check(app, action);
   add_exec(app, action, "exec", "run a command whose XFRM netlink goes to culvert",
-           "Everything behind the options is the command. Its exit code is passed on.\n"
+           "Everything behind the options is the command. Its exit code is passed on;\n"
+           "127: there is no such command, 126: it cannot be run.\n"
            "Examples:\n"
            "  culvert exec -- ip -s xfrm state\n"
            "  culvert exec --instance west -- /usr/lib/ipsec/charon",

@@ -64,16 +64,17 @@ std::string with_preload(const std::string& library) {
   return std::string(present) + ":" + library;
 }
 
-Error exec_with_xfrm(const std::string& socket_path, const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return {EINVAL, "no command to run"};
+ExecFault exec_with_xfrm(const std::string& socket_path,
+                         const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return {{EINVAL, "no command to run"}};
   const auto library = find_preload_library();
-  if (!library) return library.error();
+  if (!library) return {library.error()};
   if (const int why = why_unreachable(socket_path); why == EACCES) {
-    return {EACCES, socket_path + ": permission denied; be root or in the group that the " +
-                        "configuration names in [control] group"};
+    return {{EACCES, socket_path + ": permission denied; be root or in the group that the " +
+                         "configuration names in [control] group"}};
   } else if (why != 0) {
-    return {ECONNREFUSED, "no XFRM server at " + socket_path + " (" + std::strerror(why) +
-                              "): is the gateway up?"};
+    return {{ECONNREFUSED, "no XFRM server at " + socket_path + " (" + std::strerror(why) +
+                               "): is the gateway up?"}};
   }
   setenv(kPreloadVariable, with_preload(*library).c_str(), 1);
   setenv(preload::kSocketVariable, socket_path.c_str(), 1);
@@ -84,7 +85,7 @@ Error exec_with_xfrm(const std::string& socket_path, const std::vector<std::stri
   raw.push_back(nullptr);
   execvp(raw[0], raw.data());
   const int code = errno;
-  return {code, arguments[0] + ": " + std::strerror(code)};
+  return {{code, arguments[0] + ": " + std::strerror(code)}, true};
 }
 
 }  // namespace culvert::xfrm

@@ -21,7 +21,11 @@ namespace culvert::xfrm {
 // with a sentence for people: no library, no server, no such command. Limit: the system ignores the
 // library in setuid programs and for users who gain capabilities by the program's file; statically
 // linked programs do not load it. They speak to the kernel.
-[[nodiscard]] Error exec_with_xfrm(const std::string& socket_path,
-                                   const std::vector<std::string>& arguments);
+struct ExecFault {
+  Error error;
+  bool is_of_command = false;  // the command is not there, or is none; nothing of culvert's
+};
+[[nodiscard]] ExecFault exec_with_xfrm(const std::string& socket_path,
+                                       const std::vector<std::string>& arguments);
 
 }  // namespace culvert::xfrm

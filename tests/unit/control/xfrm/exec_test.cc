@@ -14,7 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Exec, SaysThatThereIsNoServer) {
-  const Error error = exec_with_xfrm("/nonexistent/xfrm.sock", {"true"});
+  const Error error = exec_with_xfrm("/nonexistent/xfrm.sock", {"true"}).error;
   EXPECT_EQ(error.code, ECONNREFUSED);
   EXPECT_THAT(error.message, HasSubstr("no XFRM server at /nonexistent/xfrm.sock"));
 }
@@ -28,7 +28,7 @@ TEST(Exec, SaysWhoMayConnectWhereItMayNot) {
   const pid_t child = fork();
   if (child == 0) {
     if (getuid() == 0 && setuid(65534) != 0) _exit(2);
-    const Error error = exec_with_xfrm(socket_path, {"true"});
+    const Error error = exec_with_xfrm(socket_path, {"true"}).error;
     _exit(error.code == EACCES && error.message.find("[control] group") != std::string::npos ? 0
                                                                                              : 1);
   }
