@@ -106,6 +106,21 @@ constexpr void rewrite_dscp_and_ecn(Ipv4Header& header, Dscp dscp, Ecn ecn) {
   header.checksum = update_checksum(header.checksum, old_word, word());
 }
 
+// Another protocol and total length, as when ESP comes in or out behind the whole header, options
+// included (RFC 4303 3.1.1); the checksum is kept right.
+constexpr void rewrite_protocol_and_length(Ipv4Header& header, IpProtocol protocol,
+                                           Be16 total_length) {
+  const auto word = [&header] {
+    return Be16{
+        static_cast<std::uint16_t>(header.ttl << 8 | static_cast<std::uint8_t>(header.protocol))};
+  };
+  const Be16 old_word = word();
+  header.protocol = protocol;
+  header.checksum = update_checksum(header.checksum, old_word, word());
+  header.checksum = update_checksum(header.checksum, header.total_length, total_length);
+  header.total_length = total_length;
+}
+
 // The checksum of TCP (RFC 9293 3.1) and UDP (RFC 768) over IPv4: a pseudo-header of addresses,
 // protocol and length, then `segment`, its checksum field as it stands. UDP sends a result of 0 as
 // 0xffff. `segment` is at most 65,515 bytes.
@@ -120,17 +135,33 @@ constexpr void rewrite_dscp_and_ecn(Ipv4Header& header, Dscp dscp, Ecn ecn) {
   return sum.checksum();
 }
 
+// The sum of the pseudo-header of IPv6 (RFC 8200 8.1), to go on from with the upper layer's
+// `length_bytes`. Behind a routing header `destination` is the final one.
+[[nodiscard]] constexpr InternetSum pseudo_header_sum(const Ipv6Address& source,
+                                                      const Ipv6Address& destination,
+                                                      IpProtocol protocol,
+                                                      std::size_t length_bytes) {
+  InternetSum sum;
+  sum.add(source);
+  sum.add(destination);
+  sum.add(Be32{static_cast<std::uint32_t>(length_bytes)});
+  sum.add(Be32{static_cast<std::uint8_t>(protocol)});
+  return sum;
+}
+
 // The same over IPv6, ICMPv6 included (RFC 8200 8.1).
 [[nodiscard]] inline Be16 transport_checksum(const Ipv6Address& source,
                                              const Ipv6Address& destination, IpProtocol protocol,
                                              std::span<const std::byte> segment) {
-  InternetSum sum;
-  sum.add(source);
-  sum.add(destination);
-  sum.add(Be32{static_cast<std::uint32_t>(segment.size())});
-  sum.add(Be32{static_cast<std::uint8_t>(protocol)});
+  InternetSum sum = pseudo_header_sum(source, destination, protocol, segment.size());
   sum.add(segment);
   return sum.checksum();
+}
+
+// What stands in a UDP header: 0 means "none" there, which is not allowed over IPv6, so that a
+// checksum of 0 is sent as 0xffff (RFC 768, RFC 8200 8.1).
+[[nodiscard]] constexpr Be16 udp_checksum_field(Be16 checksum) {
+  return checksum == Be16{} ? Be16{0xffff} : checksum;
 }
 
 // Finishes a checksum that a Linux interface left to its device: `from_start` begins at the
@@ -142,7 +173,7 @@ constexpr void rewrite_dscp_and_ecn(Ipv4Header& header, Dscp dscp, Ecn ecn) {
   Be16* const field = mutable_header_at<Be16>(from_start, checksum_offset);
   if (field == nullptr) return false;
   const Be16 checksum = internet_checksum(from_start);
-  *field = checksum == Be16{} ? Be16{0xffff} : checksum;
+  *field = udp_checksum_field(checksum);
   return true;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -129,6 +130,26 @@ inline constexpr std::size_t kMaxIpv4HeaderBytes = 60;
 
 using Ipv6Address = std::array<std::uint8_t, 16>;
 
+// RFC 4291 2.7.
+[[nodiscard]] constexpr bool is_multicast(const Ipv6Address& address) {
+  return address[0] == 0xff;
+}
+// Unicast that never leaves its link, fe80::/10 (RFC 4291 2.5.6).
+[[nodiscard]] constexpr bool is_link_local(const Ipv6Address& address) {
+  return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
+}
+// Multicast that never leaves its link or its node (RFC 4291 2.7, scopes 1 and 2).
+[[nodiscard]] constexpr bool is_link_local_multicast(const Ipv6Address& address) {
+  return is_multicast(address) && ((address[1] & 0x0f) == 1 || (address[1] & 0x0f) == 2);
+}
+// May be the address of a host beyond a router: not unspecified or loopback (RFC 4291 2.5.2,
+// 2.5.3), link-local or multicast.
+[[nodiscard]] constexpr bool is_one_host(const Ipv6Address& address) {
+  const auto words = std::bit_cast<std::array<Be64, 2>>(address);
+  const bool is_unspecified_or_loopback = words[0].host() == 0 && words[1].host() <= 1;
+  return !is_unspecified_or_loopback && !is_multicast(address) && !is_link_local(address);
+}
+
 // RFC 8200 3, the Traffic Class as RFC 2474 3 and RFC 3168 5 divide it:
 //
 //    0                   1                   2                   3
@@ -169,6 +190,15 @@ struct Ipv6Header {
         std::uint32_t{dscp.raw()} << 2 | static_cast<std::uint32_t>(ecn);
     version_class_and_flow =
         Be32{(version_class_and_flow.host() & 0xf00fffff) | (traffic_class & 0xff) << 20};
+  }
+  // All of the first word, as a tunnel's outer header gets it from the inner one (RFC 4301
+  // 5.1.2.2). `flow_label` is below 2^20.
+  constexpr void set_class_and_flow(Dscp dscp, Ecn ecn, std::uint32_t flow_label) {
+    version_class_and_flow = Be32{kVersion6 | flow_label};
+    set_dscp_and_ecn(dscp, ecn);
+  }
+  [[nodiscard]] constexpr std::size_t total_bytes() const {
+    return sizeof(Ipv6Header) + payload_length.host();
   }
 };
 static_assert(WireFormat<Ipv6Header> && sizeof(Ipv6Header) == 40);

@@ -54,7 +54,7 @@ void walk_ipv4(std::span<const std::byte> packet) {
                  packet.subspan(header_bytes, ip->total_length.host() - header_bytes));
 }
 
-void walk_ipv6(std::span<const std::byte> packet) {
+void walk_ipv6_frame(std::span<const std::byte> packet) {
   const Ipv6Header* const ip = header_at<Ipv6Header>(packet, 0);
   if (ip == nullptr || ip->version() != 6) return;
   Ipv6Header copy = *ip;
@@ -80,7 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     offset += sizeof(VlanTag);
   }
   if (type == EtherType::ipv4) walk_ipv4(frame.subspan(offset));
-  if (type == EtherType::ipv6) walk_ipv6(frame.subspan(offset));
+  if (type == EtherType::ipv6) walk_ipv6_frame(frame.subspan(offset));
   if (type == EtherType::arp) {
     const ArpHeader* const arp = header_at<ArpHeader>(frame, offset);
     if (arp != nullptr && arp->is_ipv4_over_ethernet()) {

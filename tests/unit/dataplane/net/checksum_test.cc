@@ -137,6 +137,21 @@ TEST(RewriteDscpAndEcn, KeepsTheChecksumRight) {
   }
 }
 
+// ESP comes in behind a header with 4 bytes of options, and goes again.
+TEST(RewriteProtocolAndLength, KeepsTheChecksumOfAHeaderWithOptionsRight) {
+  std::vector<std::byte> packet = bytes({0x46, 0, 0, 44, 0,   0,  0,   0, 64, 6, 0, 0,  //
+                                         192,  0, 2, 1,  198, 51, 100, 2, 1,  1, 1, 0});
+  auto& ip = *mutable_header_at<Ipv4Header>(packet, 0);
+  ip.checksum = internet_checksum(packet);
+  const Be16 before = ip.checksum;
+  rewrite_protocol_and_length(ip, IpProtocol::esp, Be16{1500});
+  EXPECT_EQ(ip.protocol, IpProtocol::esp);
+  EXPECT_EQ(ip.total_length.host(), 1500);
+  EXPECT_EQ(internet_checksum(packet), Be16{});
+  rewrite_protocol_and_length(ip, IpProtocol::tcp, Be16{44});
+  EXPECT_EQ(ip.checksum, before);
+}
+
 // UDP 192.168.0.1:1024 to 192.168.0.199:53, "hello"; checksums worked out with scapy.
 TEST(TransportChecksum, CoversThePseudoHeaderOfIpv4) {
   const auto segment = bytes({0x04, 0x00, 0x00, 0x35, 0x00, 0x0d, 0x00, 0x00,  //
