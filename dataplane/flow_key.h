@@ -9,16 +9,26 @@
 #include <span>
 
 #include "dataplane/net/ip_parse.h"
+#include "dataplane/net/ipv6_parse.h"
 #include "dataplane/net/types.h"
 
 namespace culvert {
 
 // What a policy's selector looks at in an IPv4 packet, all in host byte order. Ports are those of
 // transport_ports() (net/ip_parse.h): of ICMP, type and code; 0 where there are none.
-// IPv6 flows will be a type of their own, 40 bytes, with look-ups of their own.
 struct FlowKey {
   Ipv4Address src;
   Ipv4Address dst;
+  std::uint16_t src_port = 0;
+  std::uint16_t dst_port = 0;
+  IpProtocol protocol{};
+};
+
+// The same in an IPv6 packet; protocol and ports are those behind the extension headers (RFC 4301
+// 4.4.1.1, Next Layer Protocol).
+struct FlowKey6 {
+  Ipv6Address src{};
+  Ipv6Address dst{};
   std::uint16_t src_port = 0;
   std::uint16_t dst_port = 0;
   IpProtocol protocol{};
@@ -33,10 +43,46 @@ struct FlowWords {
   friend constexpr auto operator<=>(const FlowWords&, const FlowWords&) = default;
 };
 
+// The same of IPv6, 40 bytes, or of either family: `rest` lies where FlowWords has it, so that
+// widened() IPv4 words differ from IPv6 words of another tuple.
+struct FlowWords6 {
+  std::uint64_t source_high = 0;  // host byte order, as all
+  std::uint64_t rest = 0;         // as in FlowWords
+  std::uint64_t source_low = 0;
+  std::uint64_t destination_high = 0;
+  std::uint64_t destination_low = 0;
+
+  friend constexpr auto operator<=>(const FlowWords6&, const FlowWords6&) = default;
+};
+
+[[nodiscard]] constexpr FlowWords6 widened(const FlowWords& words) {
+  return {words.addresses, words.rest, 0, 0, 0};
+}
+
+[[nodiscard]] constexpr std::uint64_t rest_word(IpProtocol protocol, std::uint16_t src_port,
+                                                std::uint16_t dst_port) {
+  return std::uint64_t{static_cast<std::uint8_t>(protocol)} << 32 | std::uint64_t{src_port} << 16 |
+         dst_port;
+}
+
 [[nodiscard]] constexpr FlowWords words_of(const FlowKey& flow) {
   return {std::uint64_t{flow.src.raw()} << 32 | flow.dst.raw(),
-          std::uint64_t{static_cast<std::uint8_t>(flow.protocol)} << 32 |
-              std::uint64_t{flow.src_port} << 16 | flow.dst_port};
+          rest_word(flow.protocol, flow.src_port, flow.dst_port)};
+}
+
+[[nodiscard]] constexpr FlowWords6 words_of(const FlowKey6& flow) {
+  const auto source = std::bit_cast<std::array<Be64, 2>>(flow.src);
+  const auto destination = std::bit_cast<std::array<Be64, 2>>(flow.dst);
+  return {source[0].host(), rest_word(flow.protocol, flow.src_port, flow.dst_port),
+          source[1].host(), destination[0].host(), destination[1].host()};
+}
+
+[[nodiscard]] constexpr Ipv6Address destination_of(const FlowWords6& flow) {
+  return std::bit_cast<Ipv6Address>(
+      std::array{Be64{flow.destination_high}, Be64{flow.destination_low}});
+}
+[[nodiscard]] constexpr Ipv6Address source_of(const FlowWords6& flow) {
+  return std::bit_cast<Ipv6Address>(std::array{Be64{flow.source_high}, Be64{flow.source_low}});
 }
 
 // The flow of an IPv4 packet whose header validate_ipv4 found ok, from its first to its last byte.
@@ -45,8 +91,20 @@ struct FlowWords {
   const TransportPorts ports =
       transport_ports(header, packet.subspan(header.header_length_bytes()));
   const auto addresses = std::bit_cast<Be64>(std::array{header.source, header.destination});
-  return {addresses.host(), std::uint64_t{static_cast<std::uint8_t>(header.protocol)} << 32 |
-                                std::uint64_t{ports.source} << 16 | ports.destination};
+  return {addresses.host(), rest_word(header.protocol, ports.source, ports.destination)};
+}
+
+// The flow of an IPv6 packet that validate_ipv6 found ok, from its first to its last byte; `chain`
+// is what walk_ipv6() says of it. Behind a routing header the destination is the next stop, as
+// everywhere on the way.
+[[nodiscard]] inline FlowWords6 flow_of(std::span<const std::byte> packet, const Ipv6Chain& chain) {
+  const auto& header = *header_at<Ipv6Header>(packet, 0);
+  const TransportPorts ports = transport_ports(chain, packet);
+  return words_of(FlowKey6{.src = header.source,
+                           .dst = header.destination,
+                           .src_port = ports.source,
+                           .dst_port = ports.destination,
+                           .protocol = chain.protocol});
 }
 
 }  // namespace culvert

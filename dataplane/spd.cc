@@ -2,41 +2,61 @@
 #include "dataplane/spd.h"
 
 #include <algorithm>
-#include <cassert>
-
-#include "dataplane/keyed_hash.h"
+#include <iterator>
+#include <utility>
 
 namespace culvert {
 namespace {
 
-constexpr std::uint64_t kNoPriority = ~std::uint64_t{0};  // worse than all
 // How much replaced memory may gather before the writer waits for quiescence to use it again.
 constexpr std::uint32_t kMaxRetiredEntries = 1024;
 constexpr std::size_t kMaxRetiredLists = 256;
 constexpr int kTupleShift = 40;
 
-FlowWords under(const FlowWords& words, const FlowWords& mask) {
-  return {words.addresses & mask.addresses, words.rest & mask.rest};
+FlowWords6 under(const FlowWords6& words, const FlowWords6& mask) {
+  return {words.source_high & mask.source_high, words.rest & mask.rest,
+          words.source_low & mask.source_low, words.destination_high & mask.destination_high,
+          words.destination_low & mask.destination_low};
 }
 
-std::uint32_t prefix_mask(std::uint8_t bits) {
-  return bits == 0 ? 0 : ~std::uint32_t{0} << (32 - bits);
+// The mask of `bits` bits, of which the word holds those from `first` on.
+std::uint64_t prefix_word(unsigned bits, unsigned first) {
+  if (bits <= first) return 0;
+  return bits - first >= 64 ? ~std::uint64_t{0} : ~(~std::uint64_t{0} >> (bits - first));
 }
 
-FlowWords mask_of(const Selector& selector) {
-  if (selector.family == Family::none) return {};
-  return {std::uint64_t{prefix_mask(selector.src_prefix_bits)} << 32 |
-              prefix_mask(selector.dst_prefix_bits),
-          (selector.protocol != 0 ? std::uint64_t{0xff} << 32 : 0) |
-              std::uint64_t{selector.src_port_mask.host()} << 16 | selector.dst_port_mask.host()};
+FlowWords6 mask_of(const Selector& selector) {
+  const std::uint64_t rest = (selector.protocol != 0 ? std::uint64_t{0xff} << 32 : 0) |
+                             std::uint64_t{selector.src_port_mask.host()} << 16 |
+                             selector.dst_port_mask.host();
+  const unsigned src_bits = selector.src_prefix_bits;
+  const unsigned dst_bits = selector.dst_prefix_bits;
+  switch (selector.family) {
+    case Family::none:
+      break;
+    case Family::v4:
+      return widened({prefix_word(src_bits, 0) | prefix_word(dst_bits, 0) >> 32, rest});
+    case Family::v6:
+      return {prefix_word(src_bits, 0), rest, prefix_word(src_bits, 64), prefix_word(dst_bits, 0),
+              prefix_word(dst_bits, 64)};
+  }
+  return {};
 }
 
-FlowWords words_of(const Selector& selector) {
-  return words_of(FlowKey{.src = host_address(selector.src.v4()),
-                          .dst = host_address(selector.dst.v4()),
-                          .src_port = selector.src_port.host(),
-                          .dst_port = selector.dst_port.host(),
-                          .protocol = static_cast<IpProtocol>(selector.protocol)});
+FlowWords6 words_of(const Selector& selector) {
+  const auto protocol = static_cast<IpProtocol>(selector.protocol);
+  if (selector.family == Family::v6) {
+    return words_of(FlowKey6{.src = selector.src.bytes,
+                             .dst = selector.dst.bytes,
+                             .src_port = selector.src_port.host(),
+                             .dst_port = selector.dst_port.host(),
+                             .protocol = protocol});
+  }
+  return widened(words_of(FlowKey{.src = host_address(selector.src.v4()),
+                                  .dst = host_address(selector.dst.v4()),
+                                  .src_port = selector.src_port.host(),
+                                  .dst_port = selector.dst_port.host(),
+                                  .protocol = protocol}));
 }
 
 Refusal validate(const PolicySpec& spec) {
@@ -44,151 +64,22 @@ Refusal validate(const PolicySpec& spec) {
   if (spec.action < PolicyAction::protect || spec.action > PolicyAction::discard) {
     return Refusal::bad_enum;
   }
-  if (spec.selector.family != Family::v4 && spec.selector.family != Family::none) {
+  const Selector& selector = spec.selector;
+  if (selector.family != Family::none && selector.family != Family::v4 &&
+      selector.family != Family::v6) {
     return Refusal::bad_family;
   }
-  if (spec.selector.family == Family::v4 &&
-      (spec.selector.src_prefix_bits > 32 || spec.selector.dst_prefix_bits > 32)) {
+  const std::uint8_t most_bits = selector.family == Family::v4 ? 32 : 128;
+  if (selector.family != Family::none &&
+      (selector.src_prefix_bits > most_bits || selector.dst_prefix_bits > most_bits)) {
     return Refusal::bad_prefix;
   }
   if (spec.sa_count > kMaxPolicySas) return Refusal::bad_sa_set;
   return Refusal::none;
 }
 
-FlowWords words_in(const FlowWords& mask, std::uint64_t tag, const FlowWords& flow) {
-  const FlowWords masked = under(flow, mask);
-  return {masked.addresses, masked.rest | tag};
-}
-
-// The part of the hash that an entry of the table carries; never 0.
-std::uint32_t tag_of(std::uint64_t hash) {
-  return static_cast<std::uint32_t>(hash >> 32) | 1u << 31;
-}
-
-}  // namespace
-
-Spd::Spd(std::uint32_t max_policies, std::uint64_t secret, Quiescence& quiescence)
-    : secret_(secret),
-      max_policies_(max_policies),
-      quiescence_(quiescence),
-      firsts_(max_policies + kMaxRetiredEntries + 1, max_policies),
-      entries_(std::size_t{max_policies} + kMaxRetiredEntries + 1),
-      by_policy_(max_policies) {
-  for (std::atomic<const TupleList*>& list : lists_) {
-    list.store(new TupleList, std::memory_order_release);
-  }
-  retired_entries_.reserve(kMaxRetiredEntries);
-  retired_lists_.reserve(kMaxRetiredLists);
-}
-
-std::unique_ptr<Spd> Spd::create(std::uint32_t max_policies, std::uint64_t secret,
-                                 Quiescence& quiescence) {
-  std::unique_ptr<Spd> spd(new Spd(max_policies, secret, quiescence));
-  if (!spd->firsts_.is_reserved() || !spd->entries_.is_reserved() ||
-      !spd->by_policy_.is_reserved()) {
-    return nullptr;
-  }
-  return spd;
-}
-
-Spd::~Spd() {
-  for (const TupleList* const list : retired_lists_) delete list;
-  for (std::atomic<const TupleList*>& list : lists_) delete list.load(std::memory_order_relaxed);
-}
-
-std::uint64_t Spd::hash(const FlowWords& words) const {
-  return keyed_hash(words.addresses, words.rest, 0, secret_);
-}
-
-Spd::EntryId Spd::find_first(const FlowWords& words, std::uint64_t hash) const {
-  const std::uint32_t id = firsts_.find(
-      hash, tag_of(hash), [&](EntryId candidate) { return entries_[candidate].match == words; });
-  return id == BucketTable::kNone ? kNoEntry : id;
-}
-
-// Looks all flows up in one tuple, but for those whose policy no policy of it can beat. Returns how
-// many it did look up: once that is none, later tuples cannot win either.
-std::size_t Spd::probe(const Tuple& tuple, std::span<const FlowWords> flows, Found& found) const {
-  std::array<std::uint32_t, kChunk> open;  // positions of the flows looked up
-  std::array<std::uint64_t, kChunk> hashes;
-  std::array<std::uint32_t, kChunk> likely;  // positions in `open` of those that have a policy here
-  std::array<EntryId, kChunk> ids;           // of the likely ones
-  std::size_t open_count = 0;
-  std::size_t likely_count = 0;
-  // Conditions are added, not branched on: they follow no pattern.
-  for (std::uint32_t i = 0; i < flows.size(); ++i) {
-    open[open_count] = i;
-    open_count += found.priorities[i] >= tuple.best_priority ? 1 : 0;
-  }
-  for (std::size_t i = 0; i < open_count; ++i) {
-    hashes[i] = hash(words_in(tuple.mask, tuple.tag, flows[open[i]]));
-    firsts_.prefetch(hashes[i]);
-  }
-  for (std::uint32_t i = 0; i < open_count; ++i) {
-    const BucketTable::Guess guess = firsts_.guess(hashes[i], tag_of(hashes[i]));
-    likely[likely_count] = i;
-    ids[likely_count] = guess.id;
-    __builtin_prefetch(entries_.data() + guess.id);
-    likely_count += guess.is_certain ? 0 : 1;
-  }
-  for (std::size_t i = 0; i < likely_count; ++i) {
-    const std::uint32_t position = open[likely[i]];
-    const FlowWords words = words_in(tuple.mask, tuple.tag, flows[position]);
-    EntryId id = ids[i];
-    if (id == BucketTable::kNone || entries_[id].match != words) {
-      id = find_first(words, hashes[likely[i]]);
-      if (id == kNoEntry) continue;
-    }
-    const PolicyEntry*& policy = found.policies[position];
-    if (policy != nullptr && !entries_[id].wins_over(*policy)) continue;
-    policy = &entries_[id];
-    found.priorities[position] = policy->priority;
-  }
-  return open_count;
-}
-
-void Spd::lookup_burst(Direction direction, std::span<const FlowWords> flows,
-                       std::span<const PolicyEntry*> policies) const {
-  assert(flows.size() == policies.size());
-  // Acquire: pairs with the release in publish_tuple().
-  const TupleList& list = *lists_[side_of(direction)].load(std::memory_order_acquire);
-  Found found;
-  while (!flows.empty()) {
-    const auto chunk = flows.first(std::min(flows.size(), kChunk));
-    found.policies = policies.first(chunk.size());
-    std::ranges::fill(found.policies, nullptr);
-    std::fill_n(found.priorities.begin(), chunk.size(), kNoPriority);
-    for (const Tuple& tuple : list) {
-      if (probe(tuple, chunk, found) == 0) break;
-    }
-    flows = flows.subspan(chunk.size());
-    policies = policies.subspan(chunk.size());
-  }
-}
-
-const PolicyEntry* Spd::lookup(Direction direction, const FlowWords& flow) const {
-  const PolicyEntry* policy = nullptr;
-  lookup_burst(direction, std::span(&flow, 1), std::span(&policy, 1));
-  return policy;
-}
-
-std::size_t Spd::tuple_count(Direction direction) const {
-  return lists_[side_of(direction)].load(std::memory_order_acquire)->size();
-}
-
-Refusal Spd::set(std::uint32_t index, const PolicySpec& spec) {
-  if (index >= max_policies_) return Refusal::bad_index;
-  if (const Refusal refusal = validate(spec); refusal != Refusal::none) return refusal;
-  const FlowWords mask = mask_of(spec.selector);
-  TupleId tuple = 0;
-  const Refusal refusal = find_or_add_tuple({side_of(spec.direction), mask}, tuple);
-  if (refusal != Refusal::none) return refusal;
-
-  const EntryId id = take_entry();
-  PolicyEntry& entry = entries_[id];
-  entry = PolicyEntry{};
-  entry.match = under(words_of(spec.selector), mask);
-  entry.match.rest |= std::uint64_t{tuple} << kTupleShift;
+PolicyEntry entry_of(std::uint32_t index, const PolicySpec& spec) {
+  PolicyEntry entry;
   entry.priority = spec.priority;
   entry.index = index;
   entry.reqid = spec.reqid;
@@ -198,32 +89,115 @@ Refusal Spd::set(std::uint32_t index, const PolicySpec& spec) {
   for (std::size_t i = 0; i < spec.sa_count; ++i) entry.sas[i] = SaIndex{spec.sas[i]};
   entry.template_src = spec.template_src;
   entry.template_dst = spec.template_dst;
+  return entry;
+}
 
-  const EntryId old_id = by_policy_[index];
-  by_policy_[index] = id;
+}  // namespace
+
+template <FamilyWords Words>
+Spd::TupleLists<Words>::TupleLists() {
+  for (auto& list : published) list.store(new TupleList<Words>, std::memory_order_release);
+  retired.reserve(kMaxRetiredLists);
+}
+
+template <FamilyWords Words>
+Spd::TupleLists<Words>::~TupleLists() {
+  free_retired();
+  for (auto& list : published) delete list.load(std::memory_order_relaxed);
+}
+
+template <FamilyWords Words>
+void Spd::TupleLists<Words>::free_retired() {
+  for (const TupleList<Words>* const list : retired) delete list;
+  retired.clear();
+}
+
+// A policy of no family takes two entries.
+Spd::Spd(std::uint32_t max_policies, std::uint64_t secret, Quiescence& quiescence)
+    : secret_(secret),
+      max_policies_(max_policies),
+      quiescence_(quiescence),
+      firsts_(2 * max_policies + kMaxRetiredEntries + 1, max_policies),
+      entries_(2 * std::size_t{max_policies} + kMaxRetiredEntries + 1),
+      links_(2 * std::size_t{max_policies} + kMaxRetiredEntries + 1),
+      by_policy_(max_policies) {
+  retired_entries_.reserve(kMaxRetiredEntries);
+}
+
+std::unique_ptr<Spd> Spd::create(std::uint32_t max_policies, std::uint64_t secret,
+                                 Quiescence& quiescence) {
+  std::unique_ptr<Spd> spd(new Spd(max_policies, secret, quiescence));
+  if (!spd->firsts_.is_reserved() || !spd->entries_.is_reserved() || !spd->links_.is_reserved() ||
+      !spd->by_policy_.is_reserved()) {
+    return nullptr;
+  }
+  return spd;
+}
+
+Refusal Spd::set(std::uint32_t index, const PolicySpec& spec) {
+  if (index >= max_policies_) return Refusal::bad_index;
+  if (const Refusal refusal = validate(spec); refusal != Refusal::none) return refusal;
+  const FlowWords6 mask = mask_of(spec.selector);
+  PolicyEntry wanted = entry_of(index, spec);
+  wanted.match = under(words_of(spec.selector), mask);
+  wanted.order = next_order_++;
+  const bool is_v4 = spec.selector.family != Family::v6;
+  const bool is_v6 = spec.selector.family != Family::v4;
+  TupleId tuple_v4 = 0;
+  TupleId tuple_v6 = 0;
+  Refusal refusal = Refusal::none;
+  if (is_v4) refusal = find_or_add_tuple({Family::v4, spec.direction, mask}, tuple_v4);
+  if (is_v6 && refusal == Refusal::none) {
+    refusal = find_or_add_tuple({Family::v6, spec.direction, mask}, tuple_v6);
+  }
+  if (refusal != Refusal::none) return refusal;
+
+  PolicyEntries& entries = by_policy_[index];
+  if (entries.v4 == kNoEntry && entries.v6 == kNoEntry) ++size_;
+  if (is_v4) {
+    place(entries.v4, wanted, tuple_v4);
+  } else {
+    drop(entries.v4);
+  }
+  if (is_v6) {
+    place(entries.v6, wanted, tuple_v6);
+  } else {
+    drop(entries.v6);
+  }
+  changed();
+  return Refusal::none;
+}
+
+// Puts a policy into a family's tuple, in the place of the entry that it had in that family.
+void Spd::place(EntryId& slot, const PolicyEntry& wanted, TupleId tuple) {
+  const EntryId id = take_entry();
+  PolicyEntry& entry = entries_[id];
+  entry = wanted;
+  entry.match.rest |= std::uint64_t{tuple} << kTupleShift;
+  const EntryId old_id = std::exchange(slot, id);
   if (old_id == kNoEntry) {
-    entry.order = next_order_++;
     link(id);
-    ++size_;
-  } else if (entries_[old_id].match == entry.match && entries_[old_id].priority == spec.priority) {
+  } else if (entries_[old_id].match == entry.match && entries_[old_id].priority == entry.priority) {
     take_place_of(old_id, id);
   } else {
-    entry.order = next_order_++;
     link(id);
     // A worker may have probed the new tuple before this and come to the old one only later: until
     // all were quiescent the old policy stays, too. Within one tuple there is no such gap.
     if (tuple_of(entries_[old_id]) != tuple) reclaim();
     unlink(old_id);
   }
-  changed();
-  return Refusal::none;
+}
+
+void Spd::drop(EntryId& slot) {
+  if (const EntryId id = std::exchange(slot, kNoEntry); id != kNoEntry) unlink(id);
 }
 
 Refusal Spd::remove(std::uint32_t index) {
   if (index >= max_policies_) return Refusal::bad_index;
-  if (by_policy_[index] == kNoEntry) return Refusal::slot_empty;
-  unlink(by_policy_[index]);
-  by_policy_[index] = kNoEntry;
+  PolicyEntries& entries = by_policy_[index];
+  if (entries.v4 == kNoEntry && entries.v6 == kNoEntry) return Refusal::slot_empty;
+  drop(entries.v4);
+  drop(entries.v6);
   --size_;
   changed();
   return Refusal::none;
@@ -246,7 +220,7 @@ Refusal Spd::find_or_add_tuple(const TupleKey& key, TupleId& tuple) {
   } else {
     return Refusal::no_table_memory;
   }
-  tuples_[tuple] = {key.side, key.mask, {}};
+  tuples_[tuple] = {key, {}};
   tuple_ids_.emplace(key, tuple);
   return Refusal::none;
 }
@@ -269,20 +243,32 @@ Spd::EntryId Spd::take_entry() {
   return id;
 }
 
+std::uint64_t Spd::hash_of(const PolicyEntry& entry) const {
+  const bool is_v6 = tuples_[tuple_of(entry)].key.family == Family::v6;
+  return is_v6 ? hash(entry.match) : hash(FlowWords{entry.match.source_high, entry.match.rest});
+}
+
+// The best of the policies with the same selector.
+Spd::EntryId Spd::first_like(const PolicyEntry& entry, std::uint64_t hash) const {
+  const std::uint32_t id = firsts_.find(hash, tag_of(hash), [&](EntryId candidate) {
+    return entries_[candidate].match == entry.match;
+  });
+  return id == BucketTable::kNone ? kNoEntry : id;
+}
+
 void Spd::link(EntryId id) {
-  PolicyEntry& entry = entries_[id];
-  const std::uint64_t hashed = hash(entry.match);
-  EntryId next = find_first(entry.match, hashed);
+  const PolicyEntry& entry = entries_[id];
+  const std::uint64_t hashed = hash_of(entry);
+  EntryId next = first_like(entry, hashed);
   EntryId previous = kNoEntry;
   while (next != kNoEntry && entries_[next].wins_over(entry)) {
     previous = next;
-    next = entries_[next].next;
+    next = links_[next].next;
   }
-  entry.previous = previous;
-  entry.next = next;
-  if (next != kNoEntry) entries_[next].previous = id;
+  links_[id] = {previous, next};
+  if (next != kNoEntry) links_[next].previous = id;
   if (previous != kNoEntry) {
-    entries_[previous].next = id;
+    links_[previous].next = id;
   } else if (next != kNoEntry) {
     firsts_.replace(hashed, tag_of(hashed), next, id);
   } else {
@@ -293,12 +279,13 @@ void Spd::link(EntryId id) {
 
 void Spd::unlink(EntryId id) {
   const PolicyEntry& entry = entries_[id];
-  const std::uint64_t hashed = hash(entry.match);
-  if (entry.next != kNoEntry) entries_[entry.next].previous = entry.previous;
-  if (entry.previous != kNoEntry) {
-    entries_[entry.previous].next = entry.next;
-  } else if (entry.next != kNoEntry) {
-    firsts_.replace(hashed, tag_of(hashed), id, entry.next);
+  const Links links = links_[id];
+  const std::uint64_t hashed = hash_of(entry);
+  if (links.next != kNoEntry) links_[links.next].previous = links.previous;
+  if (links.previous != kNoEntry) {
+    links_[links.previous].next = links.next;
+  } else if (links.next != kNoEntry) {
+    firsts_.replace(hashed, tag_of(hashed), id, links.next);
   } else {
     firsts_.erase(hashed, tag_of(hashed), id);
   }
@@ -308,15 +295,14 @@ void Spd::unlink(EntryId id) {
 
 void Spd::take_place_of(EntryId old_id, EntryId id) {
   PolicyEntry& entry = entries_[id];
-  const PolicyEntry& old = entries_[old_id];
-  entry.order = old.order;
-  entry.previous = old.previous;
-  entry.next = old.next;
-  if (entry.next != kNoEntry) entries_[entry.next].previous = id;
-  if (entry.previous != kNoEntry) {
-    entries_[entry.previous].next = id;
+  entry.order = entries_[old_id].order;
+  const Links links = links_[old_id];
+  links_[id] = links;
+  if (links.next != kNoEntry) links_[links.next].previous = id;
+  if (links.previous != kNoEntry) {
+    links_[links.previous].next = id;
   } else {
-    const std::uint64_t hashed = hash(entry.match);
+    const std::uint64_t hashed = hash_of(entry);
     firsts_.replace(hashed, tag_of(hashed), old_id, id);
   }
   retired_entries_.push_back(old_id);
@@ -339,37 +325,50 @@ void Spd::uncount_priority(const PolicyEntry& entry) {
   if (was_best) publish_tuple(tuple_of(entry));
 }
 
+void Spd::publish_tuple(TupleId tuple) {
+  const TupleKey& key = tuples_[tuple].key;
+  if (key.family == Family::v6) {
+    publish_tuple_in(lists_v6_, tuple, key.mask);
+  } else {
+    publish_tuple_in(lists_v4_, tuple, FlowWords{key.mask.source_high, key.mask.rest});
+  }
+}
+
 // Puts the tuple where its best priority now belongs in a new list, or leaves it out when it is
 // empty.
-void Spd::publish_tuple(TupleId tuple) {
+template <FamilyWords Words>
+void Spd::publish_tuple_in(TupleLists<Words>& lists, TupleId tuple, const Words& mask) {
   const TupleRecord& record = tuples_[tuple];
   const std::uint64_t tag = std::uint64_t{tuple} << kTupleShift;
-  std::atomic<const TupleList*>& published = lists_[record.side];
-  const TupleList* const old_list = published.load(std::memory_order_relaxed);
-  auto* const list = new TupleList;
+  std::atomic<const TupleList<Words>*>& published = lists.published[side_of(record.key.direction)];
+  const TupleList<Words>* const old_list = published.load(std::memory_order_relaxed);
+  auto* const list = new TupleList<Words>;
   list->reserve(old_list->size() + 1);
   std::copy_if(old_list->begin(), old_list->end(), std::back_inserter(*list),
-               [tag](const Tuple& other) { return other.tag != tag; });
+               [tag](const Tuple<Words>& other) { return other.tag != tag; });
   if (!record.priorities.empty()) {
-    const Tuple changed{record.mask, tag, record.priorities.begin()->first};
+    const Tuple<Words> changed{mask, tag, record.priorities.begin()->first};
     const auto place = std::upper_bound(list->begin(), list->end(), changed,
-                                        [](const Tuple& left, const Tuple& right) {
+                                        [](const Tuple<Words>& left, const Tuple<Words>& right) {
                                           return left.best_priority < right.best_priority;
                                         });
     list->insert(place, changed);
   }
   published.store(list, std::memory_order_release);  // pairs with the acquire in lookup_burst()
-  retired_lists_.push_back(old_list);
-  if (retired_lists_.size() >= kMaxRetiredLists) reclaim();
+  lists.retired.push_back(old_list);
+  if (lists.retired.size() >= kMaxRetiredLists) reclaim();
 }
 
 void Spd::reclaim() {
   changed();
   quiescence_.wait();
-  for (const TupleList* const list : retired_lists_) delete list;
-  retired_lists_.clear();
+  lists_v4_.free_retired();
+  lists_v6_.free_retired();
   free_entries_.insert(free_entries_.end(), retired_entries_.begin(), retired_entries_.end());
   retired_entries_.clear();
 }
+
+template struct Spd::TupleLists<FlowWords>;
+template struct Spd::TupleLists<FlowWords6>;
 
 }  // namespace culvert

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <compare>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -22,14 +23,10 @@ namespace culvert {
 // A policy as workers see it. It never changes; a replaced or removed one stays readable until the
 // worker's next quiescent state.
 struct alignas(64) PolicyEntry {
-  FlowWords match{};           // the selector under its tuple's mask
+  FlowWords6 match{};          // the selector under its tuple's mask; widened() if of IPv4
   std::uint64_t order = 0;     // of equal priorities the lower one wins: the one installed first
   std::uint32_t priority = 0;  // lower wins
   std::uint32_t index = 0;     // the policy's slot, for its counters
-  // The writer's own: the neighbours among policies with the same selector, best first. Readers
-  // only ever meet the first.
-  std::uint32_t previous = 0;
-  std::uint32_t next = 0;
   std::uint32_t reqid = 0;
   PolicyAction action = PolicyAction::none;
   bool is_optional = false;
@@ -44,7 +41,10 @@ struct alignas(64) PolicyEntry {
     return priority != other.priority ? priority < other.priority : order < other.order;
   }
 };
-static_assert(sizeof(PolicyEntry) == 128);
+static_assert(offsetof(PolicyEntry, sas) == 64 && sizeof(PolicyEntry) == 128);
+
+template <typename Words>
+concept FamilyWords = std::same_as<Words, FlowWords> || std::same_as<Words, FlowWords6>;
 
 // The SPD (RFC 4301 4.4.1): policies of both directions, ordered by priority, then by age. Any
 // number of readers without locks; one writer, the housekeeper.
@@ -54,19 +54,19 @@ static_assert(sizeof(PolicyEntry) == 128);
 // are tried by their best priority and the search stops when no later one can win, so its cost
 // depends on the number of tuples, not of policies. One hash table, sized at start for all
 // policies, serves all tuples: adding or removing one touches a few cache lines and never rebuilds
-// anything.
+// anything. IPv4 and IPv6 have tuples of their own, by flows of 2 and of 5 words, in the same
+// table; a policy of no family has an entry in both.
 //
 // Limit: adding a policy walks those with the very same selector and a better priority.
 class Spd {
  public:
-  static constexpr std::uint32_t kMaxTuples = 4096;  // of both directions together
+  static constexpr std::uint32_t kMaxTuples = 4096;  // of both directions and families together
 
   // Reserves memory for policies with indices below max_policies, about 170 bytes for each that is
   // ever used. `secret` is random and stays in this process. nullptr: there is not enough memory.
   // `quiescence` outlives the SPD.
   [[nodiscard]] static std::unique_ptr<Spd> create(std::uint32_t max_policies, std::uint64_t secret,
                                                    Quiescence& quiescence);
-  ~Spd();
   Spd(const Spd&) = delete;
   Spd& operator=(const Spd&) = delete;
 
@@ -74,7 +74,7 @@ class Spd {
   // that both match finds neither. One replaced under the same selector and priority keeps its
   // place among equals. Takes microseconds; it waits for quiescence once in hundreds of changes,
   // and when a policy gets a selector of other prefix lengths or masks.
-  // Refusals, which change nothing: bad_index, bad_enum (direction, action), bad_family (IPv6),
+  // Refusals, which change nothing: bad_index, bad_enum (direction, action), bad_family,
   // bad_prefix, bad_sa_set (sa_count), no_table_memory (more than kMaxTuples).
   [[nodiscard]] Refusal set(std::uint32_t index, const PolicySpec& spec);
 
@@ -85,7 +85,14 @@ class Spd {
   // quiescent state. `direction` is in or out.
   void lookup_burst(Direction direction, std::span<const FlowWords> flows,
                     std::span<const PolicyEntry*> policies) const;
-  [[nodiscard]] const PolicyEntry* lookup(Direction direction, const FlowWords& flow) const;
+  void lookup_burst(Direction direction, std::span<const FlowWords6> flows,
+                    std::span<const PolicyEntry*> policies) const;
+  template <FamilyWords Words>
+  [[nodiscard]] const PolicyEntry* lookup(Direction direction, const Words& flow) const {
+    const PolicyEntry* policy = nullptr;
+    lookup_burst(direction, std::span(&flow, 1), std::span(&policy, 1));
+    return policy;
+  }
 
   // Another number after each change. What a look-up said is true as long as the number read before
   // it is still the same. Acquire: pairs with the release in changed().
@@ -101,7 +108,7 @@ class Spd {
 
   [[nodiscard]] std::uint32_t size() const { return size_; }
   // Tuples in use: what a look-up without early stop probes.
-  [[nodiscard]] std::size_t tuple_count(Direction direction) const;
+  [[nodiscard]] std::size_t tuple_count(Direction direction, Family family = Family::v4) const;
 
  private:
   using EntryId = std::uint32_t;
@@ -109,13 +116,28 @@ class Spd {
   static constexpr EntryId kNoEntry = 0;
 
   // What readers know of a tuple.
+  template <FamilyWords Words>
   struct Tuple {
-    FlowWords mask{};
+    Words mask{};
     std::uint64_t tag = 0;  // TupleId << 40: makes the words of two tuples differ
     std::uint32_t best_priority = 0;
   };
   // Immutable, sorted by best priority; replaced as a whole.
-  using TupleList = std::vector<Tuple>;
+  template <FamilyWords Words>
+  using TupleList = std::vector<Tuple<Words>>;
+  // A family's, of each direction.
+  template <FamilyWords Words>
+  struct TupleLists {
+    TupleLists();
+    ~TupleLists();
+    TupleLists(const TupleLists&) = delete;
+    TupleLists& operator=(const TupleLists&) = delete;
+    void free_retired();
+
+    // Release by the writer, acquire by readers: who sees a list sees its tuples.
+    std::array<std::atomic<const TupleList<Words>*>, 2> published;
+    std::vector<const TupleList<Words>*> retired;
+  };
 
   // Flows that are looked up side by side, and what was found for them so far.
   static constexpr std::size_t kChunk = 64;
@@ -125,15 +147,24 @@ class Spd {
   };
 
   // What the writer knows of it.
+  struct TupleKey {
+    Family family = Family::v4;  // or v6
+    Direction direction = Direction::in;
+    FlowWords6 mask{};
+    friend constexpr auto operator<=>(const TupleKey&, const TupleKey&) = default;
+  };
   struct TupleRecord {
-    std::size_t side = 0;
-    FlowWords mask{};
+    TupleKey key;
     std::map<std::uint32_t, std::uint32_t> priorities;  // how many policies have each
   };
-  struct TupleKey {
-    std::size_t side = 0;
-    FlowWords mask{};
-    friend constexpr auto operator<=>(const TupleKey&, const TupleKey&) = default;
+  // Neighbours among policies with the same selector, best first. Readers only meet the first.
+  struct Links {
+    EntryId previous;
+    EntryId next;
+  };
+  struct PolicyEntries {
+    EntryId v4;
+    EntryId v6;
   };
 
   Spd(std::uint32_t max_policies, std::uint64_t secret, Quiescence& quiescence);
@@ -144,19 +175,35 @@ class Spd {
   [[nodiscard]] static TupleId tuple_of(const PolicyEntry& entry) {
     return static_cast<TupleId>(entry.match.rest >> 40);
   }
+  // The part of the hash that an entry of the table carries; never 0.
+  [[nodiscard]] static std::uint32_t tag_of(std::uint64_t hash) {
+    return static_cast<std::uint32_t>(hash >> 32) | 1u << 31;
+  }
   [[nodiscard]] std::uint64_t hash(const FlowWords& words) const;
-  [[nodiscard]] EntryId find_first(const FlowWords& words, std::uint64_t hash) const;
-  std::size_t probe(const Tuple& tuple, std::span<const FlowWords> flows, Found& found) const;
+  [[nodiscard]] std::uint64_t hash(const FlowWords6& words) const;
+  template <FamilyWords Words>
+  [[nodiscard]] EntryId find_first(const Words& words, std::uint64_t hash) const;
+  template <FamilyWords Words>
+  std::size_t probe(const Tuple<Words>& tuple, std::span<const Words> flows, Found& found) const;
+  template <FamilyWords Words>
+  void search(const TupleList<Words>& list, std::span<const Words> flows,
+              std::span<const PolicyEntry*> policies) const;
 
   [[nodiscard]] Refusal find_or_add_tuple(const TupleKey& key, TupleId& tuple);
   void drop_empty_tuples();
   [[nodiscard]] EntryId take_entry();
+  [[nodiscard]] std::uint64_t hash_of(const PolicyEntry& entry) const;
+  [[nodiscard]] EntryId first_like(const PolicyEntry& entry, std::uint64_t hash) const;
+  void place(EntryId& slot, const PolicyEntry& wanted, TupleId tuple);
+  void drop(EntryId& slot);
   void link(EntryId id);
   void unlink(EntryId id);
   void take_place_of(EntryId old_id, EntryId id);
   void count_priority(const PolicyEntry& entry);
   void uncount_priority(const PolicyEntry& entry);
   void publish_tuple(TupleId tuple);
+  template <FamilyWords Words>
+  void publish_tuple_in(TupleLists<Words>& lists, TupleId tuple, const Words& mask);
   void reclaim();
   void changed() { version_.fetch_add(1, std::memory_order_release); }
 
@@ -170,17 +217,17 @@ class Spd {
   std::atomic<std::uint64_t> version_{1};
   BucketTable firsts_;                // by selector: the best of the policies that have it
   TableMemory<PolicyEntry> entries_;  // by EntryId; 0 is none
-  // Release by the writer, acquire by readers: who sees a list sees its tuples.
-  std::array<std::atomic<const TupleList*>, 2> lists_{};
+  TupleLists<FlowWords> lists_v4_;
+  TupleLists<FlowWords6> lists_v6_;
 
   // The writer's own.
-  TableMemory<EntryId> by_policy_;  // the entry of each policy index
+  TableMemory<Links> links_;              // by EntryId
+  TableMemory<PolicyEntries> by_policy_;  // of each policy index
   std::vector<TupleRecord> tuples_;
   std::map<TupleKey, TupleId> tuple_ids_;
   std::vector<TupleId> free_tuples_;
   std::vector<EntryId> free_entries_;
   std::vector<EntryId> retired_entries_;
-  std::vector<const TupleList*> retired_lists_;
   EntryId next_unused_entry_ = 1;
 };
 

@@ -175,7 +175,7 @@ TEST_F(SpdTest, RefusesWhatItCannotHold) {
   spec.action = static_cast<PolicyAction>(4);
   EXPECT_EQ(spd_->set(0, spec), Refusal::bad_enum);
   spec = good;
-  spec.selector.family = Family::v6;
+  spec.selector.family = static_cast<Family>(5);
   EXPECT_EQ(spd_->set(0, spec), Refusal::bad_family);
   spec = good;
   spec.selector.dst_prefix_bits = 33;
