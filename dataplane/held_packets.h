@@ -22,7 +22,8 @@ class HeldPackets {
 
   struct Neighbor {
     std::uint16_t port = 0;
-    Ipv4Address address;
+    Family family = Family::v4;
+    IpAddress address;
     friend constexpr auto operator<=>(const Neighbor&, const Neighbor&) = default;
   };
 

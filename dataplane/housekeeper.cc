@@ -24,6 +24,15 @@ constexpr timespec kLongestSleep{0, 50'000'000};
 // The mirror hears frames from this one: locally administered, nobody's.
 constexpr MacAddress kDataplaneMac{{0x02, 0, 0, 0, 0, 0x01}};
 
+// Who is to get the frame where its destination itself is the next hop.
+HeldPackets::Neighbor destination_of(Packet frame, std::uint16_t port) {
+  constexpr std::size_t kIpOffset = sizeof(EthernetHeader);
+  if (frame.header<EthernetHeader>(0)->type() == EtherType::ipv6) {
+    return {port, Family::v6, {frame.header<Ipv6Header>(kIpOffset)->destination}};
+  }
+  return {port, Family::v4, IpAddress::v4(frame.header<Ipv4Header>(kIpOffset)->destination)};
+}
+
 }  // namespace
 
 Housekeeper::Housekeeper(const Context& context, PuntSink punt_sink)
@@ -39,7 +48,7 @@ std::size_t Housekeeper::run_once() {
   std::size_t work = context_.requests.poll();
   if (work != 0) is_bell_due_ = true;
   for (const Requests::LearnedNeighbor& learned : context_.requests.learned_neighbors()) {
-    const HeldPackets::Neighbor neighbor{learned.port, learned.address};
+    const HeldPackets::Neighbor neighbor{learned.port, learned.family, learned.address};
     if (learned.mac.is_zero()) {
       known_.erase(neighbor);
       continue;
@@ -107,24 +116,21 @@ void Housekeeper::to_linux(Packet frame) {
 
 void Housekeeper::hold(Packet frame, std::uint64_t now_ns) {
   const Adjacency adjacency = context_.fib.adjacency(AdjacencyIndex{frame.meta().adjacency});
-  HeldPackets::Neighbor neighbor{frame.meta().out_port, adjacency.next_hop};
-  if (adjacency.kind == AdjacencyKind::on_link) {
-    neighbor.address = host_address(frame.header<Ipv4Header>(sizeof(EthernetHeader))->destination);
-  }
+  HeldPackets::Neighbor neighbor{frame.meta().out_port, adjacency.family, adjacency.next_hop};
+  if (adjacency.kind == AdjacencyKind::on_link) neighbor = destination_of(frame, neighbor.port);
   // The neighbour may have become known while the frame was on its way here.
-  const Adjacency now = context_.fib.adjacency(context_.fib.lookup(neighbor.address));
-  const bool is_known = now.kind == AdjacencyKind::resolved && now.port.raw() == neighbor.port;
+  const auto mac = context_.fib.neighbor(PortId{neighbor.port}, neighbor.family, neighbor.address);
   held_.hold(neighbor, frame, now_ns);
-  if (is_known) return resume(neighbor, now.mac);
+  if (mac) return resume(neighbor, *mac);
   if (asked_at_ns_.size() == HeldPackets::kMaxNeighbors && !asked_at_ns_.contains(neighbor)) return;
   std::uint64_t& asked_at = asked_at_ns_[neighbor];
   if (asked_at != 0 && now_ns - asked_at < kAskAgainNs) return;
   asked_at = now_ns;
   post({.type = EventType::neighbor_wanted,
-        .family = Family::v4,
+        .family = neighbor.family,
         .port = neighbor.port,
         .time_ns = now_ns,
-        .address = IpAddress::v4(wire_address(neighbor.address))});
+        .address = neighbor.address});
 }
 
 void Housekeeper::resume(const HeldPackets::Neighbor& neighbor, MacAddress mac) {
@@ -196,10 +202,10 @@ void Housekeeper::look_after_ports(std::uint64_t now_ns) {
     if (now_ns - confirmed_at_ns < kConfirmEveryNs) continue;
     confirmed_at_ns = now_ns;
     post({.type = EventType::neighbor_in_use,
-          .family = Family::v4,
+          .family = neighbor.family,
           .port = neighbor.port,
           .time_ns = now_ns,
-          .address = IpAddress::v4(wire_address(neighbor.address))});
+          .address = neighbor.address});
   }
 }
 

@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include <cstring>
+#include <type_traits>
 
 namespace culvert {
 namespace {
@@ -27,8 +28,22 @@ RingReader<Request> request_reader(const Regions& regions) {
           state.requests_consumed};
 }
 
-IpPrefix prefix_of(const Request& request) {
-  return {Ipv4Address{request.address.v4().host()}, request.prefix_bits};
+template <typename Address>
+Address address_as(const IpAddress& address) {
+  if constexpr (std::is_same_v<Address, Ipv4Address>) {
+    return host_address(address.v4());
+  } else {
+    return address.bytes;
+  }
+}
+
+template <typename Address>
+BasicPrefix<Address> prefix_of(const Request& request) {
+  return {address_as<Address>(request.address), request.prefix_bits};
+}
+
+bool is_carried(Family family) {
+  return family == Family::v4 || family == Family::v6;
 }
 
 }  // namespace
@@ -169,47 +184,70 @@ Refusal Requests::policy_default(const Request& request) {
 }
 
 Refusal Requests::address_change(const Request& request) {
-  if (request.family != Family::v4) return Refusal::bad_family;
+  if (!is_carried(request.family)) return Refusal::bad_family;
   if (request.port >= context_.ports.size()) return Refusal::bad_port;
-  const IpPrefix prefix = prefix_of(request);
-  auto& first = context_.ports[request.port].address;
   are_routes_changed_ = true;
-  if (request.op == RequestOp::address_delete) {
-    if (first.load(std::memory_order_relaxed) == prefix.address.raw()) {
-      first.store(0, std::memory_order_relaxed);
-    }
-    return context_.fib.address_delete(PortId{request.port}, prefix);
-  }
-  const Refusal refusal = context_.fib.address_add(PortId{request.port}, prefix);
-  if (refusal == Refusal::none && first.load(std::memory_order_relaxed) == 0) {
-    first.store(prefix.address.raw(), std::memory_order_relaxed);
-  }
+  const auto change = [&](const auto& prefix) {
+    return request.op == RequestOp::address_add
+               ? context_.fib.address_add(PortId{request.port}, prefix)
+               : context_.fib.address_delete(PortId{request.port}, prefix);
+  };
+  if (request.family == Family::v6) return change(prefix_of<Ipv6Address>(request));
+  const Refusal refusal = change(prefix_of<Ipv4Address>(request));
+  if (refusal == Refusal::none) note_ipv4_address(request);
   return refusal;
 }
 
+// Keeps one of the port's addresses at hand for workers; those of IPv6 are the FIB's.
+void Requests::note_ipv4_address(const Request& request) {
+  auto& first = context_.ports[request.port].address;
+  const std::uint32_t address = request.address.v4().host();
+  const std::uint32_t present = first.load(std::memory_order_relaxed);
+  if (request.op == RequestOp::address_delete && present == address) {
+    first.store(0, std::memory_order_relaxed);
+  } else if (request.op == RequestOp::address_add && present == 0) {
+    first.store(address, std::memory_order_relaxed);
+  }
+}
+
 Refusal Requests::route_change(const Request& request) {
-  if (request.family != Family::v4) return Refusal::bad_family;
+  if (!is_carried(request.family)) return Refusal::bad_family;
+  return request.family == Family::v6 ? route_change_in<Ipv6Address>(request)
+                                      : route_change_in<Ipv4Address>(request);
+}
+
+template <typename Address>
+Refusal Requests::route_change_in(const Request& request) {
   are_routes_changed_ = true;
-  const IpPrefix prefix = prefix_of(request);
+  const auto prefix = prefix_of<Address>(request);
   if (request.op == RequestOp::route_delete) return context_.fib.route_delete(prefix);
   if (request.route_kind == RouteKind::blackhole) return context_.fib.route_add_blackhole(prefix);
   if (request.route_kind != RouteKind::unicast) return Refusal::bad_enum;
   if (request.port >= context_.ports.size()) return Refusal::bad_port;
-  return context_.fib.route_add(prefix, Ipv4Address{request.via.v4().host()}, PortId{request.port});
+  return context_.fib.route_add(prefix, address_as<Address>(request.via), PortId{request.port});
 }
 
 Refusal Requests::neighbor_change(const Request& request) {
-  if (request.family != Family::v4) return Refusal::bad_family;
+  if (!is_carried(request.family)) return Refusal::bad_family;
   if (request.port >= context_.ports.size()) return Refusal::bad_port;
-  const Ipv4Address address{request.address.v4().host()};
+  return request.family == Family::v6 ? neighbor_change_in<Ipv6Address>(request)
+                                      : neighbor_change_in<Ipv4Address>(request);
+}
+
+template <typename Address>
+Refusal Requests::neighbor_change_in(const Request& request) {
+  const auto address = address_as<Address>(request.address);
+  const LearnedNeighbor forgotten{request.port, request.family, ip_address(address), MacAddress{}};
   are_routes_changed_ = true;
   if (request.op == RequestOp::neighbor_delete) {
-    learned_.push_back({request.port, address, MacAddress{}});
+    learned_.push_back(forgotten);
     return context_.fib.neighbor_delete(PortId{request.port}, address);
   }
   const MacAddress mac{request.mac};
   const Refusal refusal = context_.fib.neighbor_set(PortId{request.port}, address, mac);
-  if (refusal == Refusal::none) learned_.push_back({request.port, address, mac});
+  if (refusal != Refusal::none) return refusal;
+  learned_.push_back(forgotten);
+  learned_.back().mac = mac;
   return refusal;
 }
 

@@ -39,7 +39,8 @@ class Requests {
 
   struct LearnedNeighbor {
     std::uint16_t port = 0;
-    Ipv4Address address;
+    Family family = Family::v4;
+    IpAddress address;
     MacAddress mac;
   };
   // Neighbours that the last poll() made known; forgotten ones have no MAC address.
@@ -55,8 +56,13 @@ class Requests {
   [[nodiscard]] Refusal policy_delete(const Request& request);
   [[nodiscard]] Refusal policy_default(const Request& request);
   [[nodiscard]] Refusal address_change(const Request& request);
+  void note_ipv4_address(const Request& request);
   [[nodiscard]] Refusal route_change(const Request& request);
+  template <typename Address>
+  [[nodiscard]] Refusal route_change_in(const Request& request);
   [[nodiscard]] Refusal neighbor_change(const Request& request);
+  template <typename Address>
+  [[nodiscard]] Refusal neighbor_change_in(const Request& request);
   [[nodiscard]] Refusal commit();
   void publish();
 

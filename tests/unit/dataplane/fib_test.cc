@@ -96,7 +96,7 @@ TEST_F(FibTest, ResolvesANeighborThatComesAfterTheAddress) {
   EXPECT_EQ(found.kind, resolved);
   EXPECT_EQ(found.mac, kMac);
   EXPECT_EQ(found.port, kWan);
-  EXPECT_EQ(found.next_hop, kGateway);
+  EXPECT_EQ(found.next_hop, ip_address(kGateway));
   EXPECT_EQ(kind(ip(192, 0, 2, 3)), on_link);
 }
 
@@ -137,7 +137,7 @@ TEST_F(FibTest, SendsARouteByWayOfItsGateway) {
   ASSERT_EQ(fib_->route_add({ip(10, 2, 0, 0), 16}, kGateway, kWan), Refusal::none);
   fib_->publish();
   EXPECT_EQ(kind(ip(10, 2, 3, 4)), unresolved);
-  EXPECT_EQ(look(ip(10, 2, 3, 4)).next_hop, kGateway);
+  EXPECT_EQ(look(ip(10, 2, 3, 4)).next_hop, ip_address(kGateway));
   ASSERT_EQ(fib_->neighbor_set(kWan, kGateway, kMac), Refusal::none);
   EXPECT_EQ(kind(ip(10, 2, 3, 4)), resolved);
   EXPECT_EQ(look(ip(10, 2, 3, 4)).mac, kMac);
@@ -162,7 +162,7 @@ TEST_F(FibTest, ReplacesARoute) {
   fib_->publish();
   ASSERT_EQ(fib_->route_add({ip(10, 2, 0, 0), 16}, ip(172, 16, 0, 1), kLan), Refusal::none);
   fib_->publish();
-  EXPECT_EQ(look(ip(10, 2, 0, 1)).next_hop, ip(172, 16, 0, 1));
+  EXPECT_EQ(look(ip(10, 2, 0, 1)).next_hop, ip_address(ip(172, 16, 0, 1)));
   EXPECT_EQ(look(ip(10, 2, 0, 1)).port, kLan);
   ASSERT_EQ(fib_->route_add_blackhole({ip(10, 2, 0, 0), 16}), Refusal::none);
   fib_->publish();
@@ -177,13 +177,13 @@ TEST_F(FibTest, PrefersTheLongestPrefixAndFallsBack) {
   ASSERT_EQ(fib_->route_add({ip(10, 0, 0, 0), 8}, ip(2, 2, 2, 2), kWan), Refusal::none);
   ASSERT_EQ(fib_->route_add({ip(10, 1, 1, 128), 25}, ip(3, 3, 3, 3), kWan), Refusal::none);
   fib_->publish();
-  EXPECT_EQ(look(ip(9, 0, 0, 1)).next_hop, ip(1, 1, 1, 1));
-  EXPECT_EQ(look(ip(10, 1, 1, 1)).next_hop, ip(2, 2, 2, 2));
-  EXPECT_EQ(look(ip(10, 1, 1, 200)).next_hop, ip(3, 3, 3, 3));
+  EXPECT_EQ(look(ip(9, 0, 0, 1)).next_hop, ip_address(ip(1, 1, 1, 1)));
+  EXPECT_EQ(look(ip(10, 1, 1, 1)).next_hop, ip_address(ip(2, 2, 2, 2)));
+  EXPECT_EQ(look(ip(10, 1, 1, 200)).next_hop, ip_address(ip(3, 3, 3, 3)));
   ASSERT_EQ(fib_->route_delete({ip(10, 1, 1, 128), 25}), Refusal::none);
   ASSERT_EQ(fib_->route_delete({ip(10, 0, 0, 0), 8}), Refusal::none);
   fib_->publish();
-  EXPECT_EQ(look(ip(10, 1, 1, 200)).next_hop, ip(1, 1, 1, 1));
+  EXPECT_EQ(look(ip(10, 1, 1, 200)).next_hop, ip_address(ip(1, 1, 1, 1)));
   ASSERT_EQ(fib_->route_delete({ip(0, 0, 0, 0), 0}), Refusal::none);
   EXPECT_EQ(fib_->route_delete({ip(0, 0, 0, 0), 0}), Refusal::slot_empty);
   fib_->publish();
@@ -195,12 +195,12 @@ TEST_F(FibTest, FallsBackToRoutesWhenAnAddressGoes) {
   ASSERT_EQ(fib_->route_add({ip(192, 0, 2, 0), 24}, ip(172, 16, 0, 1), kLan), Refusal::none);
   fib_->publish();
   EXPECT_EQ(kind(ip(192, 0, 2, 1)), local);
-  EXPECT_EQ(look(ip(192, 0, 2, 9)).next_hop, ip(172, 16, 0, 1));
+  EXPECT_EQ(look(ip(192, 0, 2, 9)).next_hop, ip_address(ip(172, 16, 0, 1)));
   ASSERT_EQ(fib_->address_delete(kWan, {ip(192, 0, 2, 1), 24}), Refusal::none);
   EXPECT_EQ(fib_->address_delete(kWan, {ip(192, 0, 2, 1), 24}), Refusal::slot_empty);
   fib_->publish();
-  EXPECT_EQ(look(ip(192, 0, 2, 1)).next_hop, ip(172, 16, 0, 1));
-  EXPECT_EQ(look(ip(192, 0, 2, 255)).next_hop, ip(172, 16, 0, 1));
+  EXPECT_EQ(look(ip(192, 0, 2, 1)).next_hop, ip_address(ip(172, 16, 0, 1)));
+  EXPECT_EQ(look(ip(192, 0, 2, 255)).next_hop, ip_address(ip(172, 16, 0, 1)));
 }
 
 TEST_F(FibTest, UsesANeighborOnlyWhileTheLongestPrefixIsTheLink) {
@@ -210,7 +210,7 @@ TEST_F(FibTest, UsesANeighborOnlyWhileTheLongestPrefixIsTheLink) {
   EXPECT_EQ(kind(ip(192, 0, 2, 200)), resolved);
   ASSERT_EQ(fib_->route_add({ip(192, 0, 2, 128), 25}, kGateway, kWan), Refusal::none);
   fib_->publish();
-  EXPECT_EQ(look(ip(192, 0, 2, 200)).next_hop, kGateway);
+  EXPECT_EQ(look(ip(192, 0, 2, 200)).next_hop, ip_address(kGateway));
   ASSERT_EQ(fib_->route_delete({ip(192, 0, 2, 128), 25}), Refusal::none);
   fib_->publish();
   EXPECT_EQ(kind(ip(192, 0, 2, 200)), resolved);

@@ -43,7 +43,7 @@ TEST(FibThreads, AlwaysFindTheRightGatewayWhilePrefixesFlap) {
       for (std::uint32_t i = 0; i < kNetworks; ++i) {
         const Adjacency adjacency = fib->adjacency(found[i]);
         ASSERT_NE(adjacency.kind, AdjacencyKind::no_route);
-        ASSERT_EQ(adjacency.next_hop.raw() % 64, i);
+        ASSERT_EQ(adjacency.next_hop.v4().host() % 64, i);
       }
     }
   });

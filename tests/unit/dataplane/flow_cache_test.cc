@@ -117,9 +117,9 @@ TEST_F(FlowCacheTest, FollowsAPolicyThatComesAndGoes) {
 TEST_F(FlowCacheTest, FollowsARouteThatChanges) {
   const FlowWords here = flow(1, kNet + 1);
   route(kGateway);
-  EXPECT_EQ(fib_->adjacency(look(here).adjacency).next_hop, kGateway);
+  EXPECT_EQ(fib_->adjacency(look(here).adjacency).next_hop, ip_address(kGateway));
   route(kOtherGateway);
-  EXPECT_EQ(fib_->adjacency(look(here).adjacency).next_hop, kOtherGateway);
+  EXPECT_EQ(fib_->adjacency(look(here).adjacency).next_hop, ip_address(kOtherGateway));
 }
 
 // Whoever was quiescent while the writer waited must not use what it remembers from before.

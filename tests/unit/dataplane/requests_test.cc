@@ -195,7 +195,14 @@ TEST_F(HostileRequests, PoliciesRoutesAndNeighborsOutOfRangeAreRefusedByTheirNam
             Refusal::bad_prefix);
   EXPECT_EQ(ask({.op = RequestOp::address_add, .family = Family::v4, .port = 2}),
             Refusal::bad_port);
-  EXPECT_EQ(ask({.op = RequestOp::route_add, .family = Family::v6}), Refusal::bad_family);
+  EXPECT_EQ(ask({.op = RequestOp::address_add, .family = Family::v6, .prefix_bits = 129}),
+            Refusal::bad_prefix);
+  for (const RequestOp op :
+       {RequestOp::address_add, RequestOp::route_add, RequestOp::neighbor_set}) {
+    EXPECT_EQ(ask({.op = op, .family = Family{5}}), Refusal::bad_family);
+    EXPECT_EQ(ask({.op = op, .family = Family::none}), Refusal::bad_family);
+    EXPECT_EQ(ask({.op = op, .family = Family::v6, .port = 2}), Refusal::bad_port);
+  }
   EXPECT_EQ(ask({.op = RequestOp::route_add, .family = Family::v4, .port = 0xffff}),
             Refusal::bad_port);
   EXPECT_EQ(ask({.op = RequestOp::neighbor_set, .family = Family::v4, .port = 77}),
