@@ -143,6 +143,81 @@ TEST_F(FlowCacheTest, TablesCountTheirVersionOnBeforeTheyWait) {
   EXPECT_GE(waits, 32);
 }
 
+// As with IPv4 above, over prefixes of several lengths.
+TEST_F(FlowCacheTest, SaysWhatTheTablesSayOfIpv6WhileTheyChange) {
+  std::mt19937 random(2);
+  for (std::uint32_t step = 0; step < 200; ++step) {
+    const auto number = static_cast<std::uint16_t>(random() % 16);
+    PolicySpec spec = policy6_for({}, {ip6(number, 0), 48}, number % 4);
+    spec.direction = random() % 2 == 0 ? Direction::in : Direction::out;
+    if (random() % 3 == 0) {
+      static_cast<void>(spd_->remove(number));
+    } else {
+      ASSERT_EQ(spd_->set(number, spec), Refusal::none);
+    }
+    Ipv6Address gateway{0xfe, 0x80};
+    gateway[15] = static_cast<std::uint8_t>(1 + random() % 3);
+    ASSERT_EQ(fib_->route_add(Ipv6Prefix{ip6(number, 0), 48}, gateway, kPort), Refusal::none);
+    fib_->publish();
+    for (int burst = 0; burst < 8; ++burst) {
+      std::vector<FlowWords6> flows;
+      const std::uint32_t hosts = burst % 2 == 0 ? 10'000 : 4;
+      for (std::size_t i = 0; i < 1 + random() % kBurst; ++i) {
+        flows.push_back(flow(ip6(99, 1), ip6(static_cast<std::uint16_t>(random() % 16),
+                                             static_cast<std::uint16_t>(random() % hosts))));
+      }
+      std::vector<FlowVerdict> verdicts(flows.size());
+      cache_->lookup_burst(flows, verdicts);
+      for (std::size_t i = 0; i < flows.size(); ++i) {
+        ASSERT_EQ(verdicts[i].inbound, spd_->lookup(Direction::in, flows[i]));
+        ASSERT_EQ(verdicts[i].outbound, spd_->lookup(Direction::out, flows[i]));
+        ASSERT_EQ(verdicts[i].adjacency, fib_->lookup(destination_of(flows[i])));
+      }
+    }
+  }
+}
+
+TEST_F(FlowCacheTest, TellsIpv6FlowsApartByEveryWordOfTheirs) {
+  ASSERT_EQ(spd_->set(1, policy6_for({}, {}, 10)), Refusal::none);
+  PolicySpec narrow = policy6_for({ip6(1, 1), 128}, {ip6(2, 2), 128}, 1);
+  narrow.selector.protocol = 17;
+  ASSERT_EQ(spd_->set(0, narrow), Refusal::none);
+  const FlowWords6 flows[] = {
+      flow(ip6(1, 1), ip6(2, 2)), flow(ip6(3, 1), ip6(2, 2)),
+      flow(ip6(1, 3), ip6(2, 2)), flow(ip6(1, 1), ip6(3, 2)),
+      flow(ip6(1, 1), ip6(2, 3)), flow(ip6(1, 1), ip6(2, 2), IpProtocol::tcp)};
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    std::array<FlowVerdict, std::size(flows)> verdicts;
+    cache_->lookup_burst(flows, verdicts);
+    for (std::size_t i = 0; i < std::size(flows); ++i) {
+      EXPECT_EQ(verdicts[i].outbound->index, i == 0 ? 0u : 1u) << i;
+    }
+  }
+}
+
+TEST_F(FlowCacheTest, KnowsIpv6FlowsThatNobodyMayForward) {
+  Ipv6Address link_local{0xfe, 0x80};
+  link_local[15] = 1;
+  Ipv6Address loopback{};
+  loopback[15] = 1;
+  const Ipv6Address multicast{0xff, 0x0e};
+  const std::array<std::pair<FlowWords6, FlowScope>, 6> cases{{
+      {flow(ip6(1, 1), ip6(1, 2)), FlowScope::one_host},
+      {flow(ip6(1, 1), multicast), FlowScope::for_many},
+      {flow(ip6(1, 1), link_local), FlowScope::unroutable},
+      {flow(link_local, ip6(1, 1)), FlowScope::unroutable},
+      {flow(Ipv6Address{}, ip6(1, 1)), FlowScope::unroutable},
+      {flow(ip6(1, 1), loopback), FlowScope::unroutable},
+  }};
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    for (const auto& [words, scope] : cases) {
+      FlowVerdict verdict;
+      cache_->lookup_burst(std::span(&words, 1), std::span(&verdict, 1));
+      EXPECT_EQ(verdict.scope, scope);
+    }
+  }
+}
+
 TEST_F(FlowCacheTest, KnowsFlowsThatNobodyMayForward) {
   const std::array<std::pair<FlowWords, FlowScope>, 5> cases{{
       {flow(kNet + 1, kNet + 2), FlowScope::one_host},
