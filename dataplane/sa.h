@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -41,6 +42,7 @@ struct alignas(64) Sa {
   SaMode mode = SaMode::tunnel;
   std::uint8_t has_limits = 0;  // of bytes or packets
   std::uint16_t tfc_bytes = 0;  // outbound, tunnel mode: see SaSpec
+  Family family = Family::none;  // of the outer addresses
 
   // Outbound: what is put in front; lengths, DSCP, ECN, DF and identification are filled in for
   // each packet and added to the checksum, which is right without them. Inbound: only the addresses
@@ -48,23 +50,35 @@ struct alignas(64) Sa {
   alignas(64) Ipv4Header outer;
   UdpHeader udp;
   Selector selector;
-  std::uint64_t soft_bytes = kNoLimit;
+  // The same of IPv6, where there is no header checksum: payload length, traffic class and flow
+  // label are filled in. The other header's addresses are 0.
+  Ipv6Header outer_ipv6;
+  // For later stages (XFRM's interface ID).
+  std::uint32_t if_id = 0;
+
+  // Looked at where has_limits says so.
+  alignas(64) std::uint64_t soft_bytes = kNoLimit;
   std::uint64_t hard_bytes = kNoLimit;
   std::uint64_t soft_packets = kNoLimit;
   std::uint64_t hard_packets = kNoLimit;
-  // For later stages (XFRM's output mark and interface ID).
-  std::uint32_t if_id = 0;
 
   [[nodiscard]] bool has_esn() const { return (flags & kSaEsn) != 0; }
   [[nodiscard]] bool is_udp_encapsulated() const { return (flags & kSaUdpEncap) != 0; }
   [[nodiscard]] bool is_transport() const { return mode == SaMode::transport; }
+  [[nodiscard]] IpAddress outer_source() const {
+    return family == Family::v6 ? IpAddress{outer_ipv6.source} : IpAddress::v4(outer.source);
+  }
+  [[nodiscard]] IpAddress outer_destination() const {
+    return family == Family::v6 ? IpAddress{outer_ipv6.destination}
+                                : IpAddress::v4(outer.destination);
+  }
 };
-static_assert(sizeof(Sa) == 192);
+static_assert(offsetof(Sa, outer) == 64 && offsetof(Sa, soft_bytes) == 192);
 
-// All lines of an SA that packets need, and of its state those that every burst writes.
+// The lines of an SA that each packet needs, and of its state those that every burst writes.
 inline void prefetch(const Sa& sa) {
   const auto* line = reinterpret_cast<const std::byte*>(&sa);
-  for (std::size_t at = 0; at < sizeof sa; at += 64) __builtin_prefetch(line + at);
+  for (std::size_t at = 0; at < offsetof(Sa, soft_bytes); at += 64) __builtin_prefetch(line + at);
 }
 inline void prefetch(SaState& state) {
   __builtin_prefetch(&state.sequence, 1);

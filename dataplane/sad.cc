@@ -14,6 +14,7 @@ namespace {
 
 // Sa objects beyond max_sas, for changes and removals that wait for quiescence.
 constexpr std::uint32_t kSpareSas = 4096;
+constexpr std::uint8_t kOuterHopLimit = 64;
 
 std::uint64_t wall_clock_ns() {
   timespec now{};
@@ -30,8 +31,9 @@ Refusal check_selector(const Selector& selector) {
   if (selector.family == Family::none) {
     return is_any(selector) ? Refusal::none : Refusal::bad_selector;
   }
-  if (selector.family != Family::v4) return Refusal::bad_family;
-  const bool fits = selector.src_prefix_bits <= 32 && selector.dst_prefix_bits <= 32;
+  if (selector.family != Family::v4 && selector.family != Family::v6) return Refusal::bad_family;
+  const std::uint8_t most_bits = selector.family == Family::v4 ? 32 : 128;
+  const bool fits = selector.src_prefix_bits <= most_bits && selector.dst_prefix_bits <= most_bits;
   return fits ? Refusal::none : Refusal::bad_selector;
 }
 
@@ -39,6 +41,26 @@ Refusal check_selector(const Selector& selector) {
 bool has_other_limits(const Sa& left, const Sa& right) {
   return left.soft_bytes != right.soft_bytes || left.hard_bytes != right.hard_bytes ||
          left.soft_packets != right.soft_packets || left.hard_packets != right.hard_packets;
+}
+
+// The outer headers as they are before a packet's own values come in; the other family's addresses
+// stay 0.
+void fill_outer_headers(Sa& sa, const SaSpec& spec) {
+  const IpProtocol protocol = sa.is_udp_encapsulated() ? IpProtocol::udp : IpProtocol::esp;
+  sa.outer = Ipv4Header{};
+  sa.outer.ttl = kOuterHopLimit;
+  sa.outer.protocol = protocol;
+  sa.outer_ipv6 = Ipv6Header{};
+  sa.outer_ipv6.hop_limit = kOuterHopLimit;
+  sa.outer_ipv6.next_header = protocol;
+  if (spec.family == Family::v6) {
+    sa.outer_ipv6.source = spec.src.bytes;
+    sa.outer_ipv6.destination = spec.dst.bytes;
+  } else {
+    sa.outer.source = spec.src.v4();
+    sa.outer.destination = spec.dst.v4();
+  }
+  sa.outer.checksum = ipv4_header_checksum(sa.outer);
 }
 
 void reset_counters(SaState& state) {
@@ -125,7 +147,7 @@ Refusal Sad::check_spec(SaIndex index, const SaSpec& spec) const {
   if (spec.mode != SaMode::tunnel && spec.mode != SaMode::transport) return Refusal::bad_enum;
   if (spec.tfc_bytes > kMaxTfcBytes) return Refusal::bad_tfc;
   if ((spec.flags & ~kSaAllFlags) != 0) return Refusal::bad_enum;
-  if (spec.family != Family::v4) return Refusal::bad_family;
+  if (spec.family != Family::v4 && spec.family != Family::v6) return Refusal::bad_family;
   if (spec.spi < kFirstUsableSpi) return Refusal::bad_spi;
   if (transform_info(static_cast<TransformId>(spec.transform)) == nullptr) {
     return Refusal::bad_transform;
@@ -186,17 +208,14 @@ void Sad::fill(Sa& sa, SaIndex index, const SaSpec& spec) const {
   sa.has_selector = is_any(spec.selector) ? 0 : 1;
   sa.reqid = spec.reqid;
   sa.selector = spec.selector;
-  sa.outer = Ipv4Header{};
-  sa.outer.ttl = 64;
-  sa.outer.protocol = sa.is_udp_encapsulated() ? IpProtocol::udp : IpProtocol::esp;
-  sa.outer.source = spec.src.v4();
-  sa.outer.destination = spec.dst.v4();
-  sa.outer.checksum = ipv4_header_checksum(sa.outer);
+  sa.family = spec.family;
+  fill_outer_headers(sa, spec);
   sa.udp = UdpHeader{.source_port = spec.encap_src_port, .destination_port = spec.encap_dst_port};
   sa.mode = spec.mode;
-  sa.outer_bytes = static_cast<std::uint16_t>((sa.is_transport() ? 0 : sizeof(Ipv4Header)) +
-                                              (sa.is_udp_encapsulated() ? sizeof(UdpHeader) : 0) +
-                                              sizeof(EspHeader) + info.iv_bytes);
+  const std::size_t ip_bytes = spec.family == Family::v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
+  sa.outer_bytes = static_cast<std::uint16_t>(
+      (sa.is_transport() ? 0 : ip_bytes) + (sa.is_udp_encapsulated() ? sizeof(UdpHeader) : 0) +
+      sizeof(EspHeader) + info.iv_bytes);
   sa.tfc_bytes = static_cast<std::uint16_t>(sa.is_transport() ? 0 : spec.tfc_bytes);
   sa.soft_bytes = spec.soft_bytes;
   sa.hard_bytes = spec.hard_bytes;
@@ -243,13 +262,12 @@ Refusal Sad::update(SaIndex index, const SaSpec& spec) {
   Sa* old = by_index_[index.raw()].load(std::memory_order_relaxed);
   if (old == nullptr) return Refusal::slot_empty;
   if (old->state->generation != spec.generation) return Refusal::bad_generation;
-  if (old->direction != spec.direction || old->spi.raw() != spec.spi || old->mode != spec.mode ||
-      static_cast<std::uint8_t>(old->transform) != spec.transform) {
+  if (old->direction != spec.direction || old->family != spec.family || old->mode != spec.mode ||
+      old->spi.raw() != spec.spi || static_cast<std::uint8_t>(old->transform) != spec.transform) {
     return Refusal::bad_enum;
   }
   const SaKey name{spec.dst, Spi{spec.spi}, spec.family};
-  const bool is_renamed =
-      spec.direction == Direction::in && old->outer.destination != spec.dst.v4();
+  const bool is_renamed = spec.direction == Direction::in && old->outer_destination() != spec.dst;
   if (is_renamed && table_->find(name) != kNoSa) return Refusal::duplicate_sa;
   Sa* fresh = take_sa();
   fill(*fresh, index, spec);
@@ -295,7 +313,9 @@ void Sad::reclaim() {
 void Sad::resolve_next_hop(SaIndex index, const Fib& fib) {
   Sa* sa = by_index_[index.raw()].load(std::memory_order_relaxed);
   if (sa == nullptr || sa->direction != Direction::out) return;
-  const AdjacencyIndex adjacency = fib.lookup(host_address(sa->outer.destination));
+  const AdjacencyIndex adjacency = sa->family == Family::v6
+                                       ? fib.lookup(sa->outer_ipv6.destination)
+                                       : fib.lookup(host_address(sa->outer.destination));
   sa->adjacency.store(adjacency.raw(), std::memory_order_relaxed);
 }
 

@@ -173,6 +173,68 @@ TEST_F(HostileRequests, EachFieldOfAnSaOutOfRangeIsRefusedByItsName) {
   EXPECT_EQ(ask(sa_add()), Refusal::none);
 }
 
+TEST_F(HostileRequests, AnSaOfIpv6HasItsOwnOuterHeaderAndItsNextHop) {
+  constexpr IpAddress kOurs{{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+  constexpr IpAddress kPeer{{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}};
+  EXPECT_EQ(ask({.op = RequestOp::address_add,
+                 .family = Family::v6,
+                 .prefix_bits = 64,
+                 .port = 1,
+                 .address = kOurs}),
+            Refusal::none);
+  write_sa();
+  SaSpec& spec = theirs_.sa_specs()[3];
+  spec.direction = Direction::out;
+  spec.family = Family::v6;
+  spec.src = kOurs;
+  spec.dst = kPeer;
+  spec.flags = kSaUdpEncap;
+  spec.selector.family = Family::v6;
+  spec.selector.dst_prefix_bits = 129;
+  EXPECT_EQ(ask(sa_add()), Refusal::bad_selector);
+  spec.selector.dst_prefix_bits = 128;
+  ASSERT_EQ(ask(sa_add()), Refusal::none);
+  const Sa& sa = *sad_->sa(SaIndex{3});
+  EXPECT_EQ(sa.family, Family::v6);
+  EXPECT_EQ(sa.outer_source(), kOurs);
+  EXPECT_EQ(sa.outer_destination(), kPeer);
+  EXPECT_EQ(sa.outer_ipv6.next_header, IpProtocol::udp);
+  EXPECT_EQ(sa.outer_ipv6.hop_limit, 64);
+  EXPECT_EQ(sa.outer_ipv6.version(), 6);
+  EXPECT_EQ(sa.outer_bytes, 40 + 8 + 8 + 8);
+  const Adjacency next_hop = fib_->adjacency(AdjacencyIndex{sa.adjacency.load()});
+  EXPECT_EQ(next_hop.kind, AdjacencyKind::on_link);
+  EXPECT_EQ(next_hop.port, PortId{1});
+  EXPECT_EQ(ask({.op = RequestOp::neighbor_set,
+                 .family = Family::v6,
+                 .port = 1,
+                 .mac = {2, 0, 0, 0, 0, 9},
+                 .address = kPeer}),
+            Refusal::none);
+  ASSERT_EQ(requests_->learned_neighbors().size(), 1u);
+  EXPECT_EQ(requests_->learned_neighbors()[0].family, Family::v6);
+  EXPECT_EQ(requests_->learned_neighbors()[0].address, kPeer);
+  EXPECT_EQ(fib_->adjacency(AdjacencyIndex{sa.adjacency.load()}).kind, AdjacencyKind::resolved);
+  spec.family = Family::v4;
+  EXPECT_EQ(ask({.op = RequestOp::sa_update, .index = 3, .generation = 7}), Refusal::bad_enum);
+}
+
+TEST_F(HostileRequests, InboundSasOfBothFamiliesAreFoundByTheirDestination) {
+  write_sa();
+  SaSpec& spec = theirs_.sa_specs()[3];
+  spec.family = Family::v6;
+  spec.dst.bytes[15] = 1;  // and the IPv4 address in its first four bytes
+  ASSERT_EQ(ask(sa_add()), Refusal::none);
+  const SaKey key{spec.dst, Spi{spec.spi}, Family::v6};
+  EXPECT_EQ(sad_->table().find(key), SaIndex{3});
+  EXPECT_EQ(sad_->table().find({spec.dst, Spi{spec.spi}, Family::v4}), kNoSa);
+  const SaKey moved{.destination = spec.src, .spi = Spi{spec.spi}, .family = Family::v6};
+  spec.dst = spec.src;
+  ASSERT_EQ(ask({.op = RequestOp::sa_update, .index = 3, .generation = 7}), Refusal::none);
+  EXPECT_EQ(sad_->table().find(key), kNoSa);
+  EXPECT_EQ(sad_->table().find(moved), SaIndex{3});
+}
+
 TEST_F(HostileRequests, PoliciesRoutesAndNeighborsOutOfRangeAreRefusedByTheirNames) {
   PolicySpec& policy = theirs_.policy_specs()[2];
   policy = {.generation = 1, .direction = Direction::out, .action = PolicyAction::protect};
