@@ -22,19 +22,25 @@ constexpr std::uint32_t kMaxBitmapWords = kMaxReplayWindow / 32;
 using Complaint = std::optional<Error>;
 
 Complaint check_family(Family family, std::string_view what) {
-  if (family == Family::v4) return std::nullopt;
-  if (family == Family::v6) {
-    return Error{EAFNOSUPPORT, fmt::format("{}: IPv6 is not carried yet, only IPv4", what)};
-  }
-  return Error{EINVAL, fmt::format("{}: family missing, must be IPv4", what)};
+  if (family == Family::v4 || family == Family::v6) return std::nullopt;
+  return Error{EINVAL, fmt::format("{}: family missing, must be IPv4 or IPv6", what)};
+}
+
+// The packet stages carry IPv4 only; policies of IPv6 apply to nothing yet.
+Complaint check_is_carried(Family family, std::string_view what) {
+  if (family != Family::v6) return std::nullopt;
+  return Error{EAFNOSUPPORT, fmt::format("{}: IPv6 is not carried yet, only IPv4", what)};
 }
 
 Complaint check_selector(const Selector& selector) {
   if (selector.family == Family::none) return std::nullopt;
   if (Complaint bad = check_family(selector.family, "selector")) return bad;
-  if (selector.src_prefix_bits > 32 || selector.dst_prefix_bits > 32) {
-    return Error{EINVAL, fmt::format("selector: prefix lengths {} and {}, at most 32 for IPv4",
-                                     selector.src_prefix_bits, selector.dst_prefix_bits)};
+  const bool is_v6 = selector.family == Family::v6;
+  const unsigned most_bits = is_v6 ? 128 : 32;
+  if (selector.src_prefix_bits > most_bits || selector.dst_prefix_bits > most_bits) {
+    return Error{EINVAL, fmt::format("selector: prefix lengths {} and {}, at most {} for {}",
+                                     selector.src_prefix_bits, selector.dst_prefix_bits, most_bits,
+                                     is_v6 ? "IPv6" : "IPv4")};
   }
   return std::nullopt;
 }
@@ -68,8 +74,14 @@ Complaint check_identity(const Sa& sa) {
   if (sa.id.spi.raw() < kFirstUsableSpi) {
     return Error{EINVAL, fmt::format("spi {:#x}: reserved, must be at least 256", sa.id.spi.raw())};
   }
-  if (sa.id.dst == IpAddress{}) return Error{EINVAL, "dst 0.0.0.0: an SA needs a destination"};
-  if (sa.src == IpAddress{}) return Error{EINVAL, "src 0.0.0.0: an SA needs a source"};
+  if (sa.id.dst == IpAddress{}) {
+    return Error{EINVAL, fmt::format("dst {}: an SA needs a destination",
+                                     address_text(sa.id.family, sa.id.dst))};
+  }
+  if (sa.src == IpAddress{}) {
+    return Error{
+        EINVAL, fmt::format("src {}: an SA needs a source", address_text(sa.id.family, sa.src))};
+  }
   return std::nullopt;
 }
 
@@ -146,7 +158,9 @@ Complaint check_encap(const Sa& sa) {
 
 Complaint check_everything(const Sa& sa) {
   if (Complaint bad = check_family(sa.id.family, "SA")) return bad;
+  if (Complaint bad = check_is_carried(sa.id.family, "SA")) return bad;
   if (Complaint bad = check_selector(sa.selector)) return bad;
+  if (Complaint bad = check_is_carried(sa.selector.family, "selector")) return bad;
   if (Complaint bad = check_protocol(sa.id.protocol)) return bad;
   if (Complaint bad = check_algorithm_kinds(sa)) return bad;
   if (Complaint bad = check_replay(sa)) return bad;
@@ -235,9 +249,11 @@ Result<void> check_spi_request(const SpiRequest& request) {
                                      request.min, request.max)};
   }
   if (Complaint bad = check_family(request.larval.id.family, "SA")) return *bad;
+  if (Complaint bad = check_is_carried(request.larval.id.family, "SA")) return *bad;
   if (Complaint bad = check_mode(request.larval.mode)) return *bad;
   if (request.larval.id.dst == IpAddress{}) {
-    return Error{EINVAL, "dst 0.0.0.0: an SA needs a destination"};
+    return Error{EINVAL, fmt::format("dst {}: an SA needs a destination",
+                                     address_text(request.larval.id.family, IpAddress{}))};
   }
   return {};
 }

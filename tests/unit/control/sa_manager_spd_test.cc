@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <cerrno>
 
+#include "control/address_text.h"
 #include "tests/unit/control/sa_manager_fixture.h"
 
 namespace culvert {
@@ -145,7 +146,14 @@ TEST_F(SaManagerSpd, RefusesWhatNetXfrmRefuses) {
       {"type sub", [](Policy& policy) { policy.type = 1; }, EINVAL},
       {"index of another direction", [](Policy& policy) { policy.index = 8; }, EINVAL},
       {"no family", [](Policy& policy) { policy.selector.family = Family::none; }, EINVAL},
-      {"IPv6", [](Policy& policy) { policy.selector.family = Family::v6; }, EAFNOSUPPORT},
+      {"a prefix of 129 bits",
+       [](Policy& policy) {
+         policy.selector.family = Family::v6;
+         policy.selector.src_prefix_bits = 129;
+       },
+       EINVAL},
+      {"a template of no family", [](Policy& policy) { policy.templates[0].family = Family{5}; },
+       EINVAL},
       {"prefix of 33 bits", [](Policy& policy) { policy.selector.dst_prefix_bits = 33; }, EINVAL},
       {"seven templates", [](Policy& policy) { policy.templates.resize(7, policy.templates[0]); },
        EINVAL},
@@ -185,6 +193,20 @@ TEST_F(SaManagerSpd, FindsTransportModeSasByTheSelectorsEnds) {
   const Result<Policy> added = manager_->add_policy(policy);
   ASSERT_TRUE(added) << added.error().message;
   EXPECT_EQ(manager_->sas_of_policy(added->slot), (std::vector<SaIndex>{index}));
+}
+
+TEST_F(SaManagerSpd, TakesPoliciesOfIpv6) {
+  Policy policy = out_policy(1);
+  policy.selector = {.family = Family::v6, .dst_prefix_bits = 48};
+  policy.selector.dst = parse_address("2001:db8::")->address;
+  policy.templates[0].family = Family::v6;
+  policy.templates[0].src = parse_address("2001:db8:1::1")->address;
+  policy.templates[0].dst = parse_address("2001:db8:2::1")->address;
+  const std::uint32_t slot = add_policy(policy).slot;
+  const PolicySpec spec = dataplane_.policies().at(slot);
+  EXPECT_EQ(spec.selector, policy.selector);
+  EXPECT_EQ(spec.template_src, policy.templates[0].src);
+  EXPECT_EQ(spec.template_dst, policy.templates[0].dst);
 }
 
 TEST_F(SaManagerSpd, AnswersEveryAttributeAsGiven) {
