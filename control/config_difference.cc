@@ -30,7 +30,7 @@ std::string route_line(const Config& config, const ConfigRoute& route) {
       prefix_text(route.prefix.family, route.prefix.address, route.prefix.prefix_bits);
   if (route.kind == RouteKind::blackhole) return fmt::format("route {}: blackhole", prefix);
   const std::string via =
-      route.via == IpAddress{} ? "" : fmt::format(" via {}", address_text(Family::v4, route.via));
+      route.via == IpAddress{} ? "" : " via " + address_text(route.prefix.family, route.via);
   return fmt::format("route {}:{} port {}", prefix, via, config.ports[route.port].name);
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "control/address_text.h"
+#include "dataplane/net/ip.h"
 
 namespace culvert {
 namespace {
@@ -18,6 +19,7 @@ constexpr std::size_t kLongestName = IFNAMSIZ - 1;
 constexpr std::size_t kLongestDevice = sizeof(PortConfig::device) - 1;
 // RFC 791 3.2 wants 68. Above 9600 a frame and its ESP headers leave one segment.
 constexpr std::int64_t kLeastMtu = 68;
+constexpr std::uint16_t kLeastIpv6Mtu = 1280;  // RFC 8200 5
 constexpr std::int64_t kMostMtu = 9600;
 constexpr std::int64_t kMostQueues = kMaxWorkers;
 
@@ -48,9 +50,14 @@ bool is_pci_address(std::string_view text) {
          is_hex(text.substr(3, 2)) && text[5] == '.' && text[6] >= '0' && text[6] <= '7';
 }
 
-bool is_host_address(const AddressPrefix& prefix) {
-  const std::uint8_t first = prefix.address.bytes[0];
-  return first != 0 && first != 127 && first < 224;
+// May be the address of a host beyond a link; of IPv6 also one on the link only.
+bool is_host_address(Family family, const IpAddress& address) {
+  if (family == Family::v6) return is_one_host(address.bytes) || is_link_local(address.bytes);
+  return is_one_host(host_address(address.v4()));
+}
+
+std::string_view family_name(Family family) {
+  return family == Family::v6 ? "IPv6" : "IPv4";
 }
 
 class PortReader {
@@ -67,8 +74,9 @@ class PortReader {
   void read_addresses(ConfigTable& table, ConfigPort& port);
   [[nodiscard]] std::optional<MacBytes> mac_of(const ConfigText& text);
   [[nodiscard]] std::optional<std::uint16_t> port_of(const ConfigText& text);
-  [[nodiscard]] std::optional<IpAddress> ipv4_of(std::string_view key, const ConfigText& text);
-  [[nodiscard]] bool is_ours(const IpAddress& address) const;
+  [[nodiscard]] std::optional<ParsedAddress> host_of(std::string_view key, const ConfigText& text);
+  void read_via(const ConfigText& text, ConfigRoute& route);
+  [[nodiscard]] bool is_ours(Family family, const IpAddress& address) const;
 
   ConfigErrors& errors_;
   Config& config_;
@@ -114,21 +122,23 @@ void PortReader::read_device(ConfigTable& table, ConfigPort& port) {
 void PortReader::read_addresses(ConfigTable& table, ConfigPort& port) {
   for (const ConfigText& text : table.texts("addresses")) {
     const auto prefix = parse_prefix(text.value);
-    if (!prefix || prefix->family != Family::v4 || text.value.find('/') == std::string::npos) {
-      errors_.add(*text.node, fmt::format("addresses \"{}\": must be an IPv4 address with its "
-                                          "prefix length, such as \"192.0.2.1/24\"",
+    if (!prefix || text.value.find('/') == std::string::npos) {
+      errors_.add(*text.node, fmt::format("addresses \"{}\": must be an IPv4 or IPv6 address with "
+                                          "its prefix length, such as \"192.0.2.1/24\" or "
+                                          "\"2001:db8::1/64\"",
                                           text.value));
       continue;
     }
     const AddressPrefix address{prefix->family, prefix->prefix_bits, prefix->address};
-    if (!is_host_address(address)) {
+    if (!is_host_address(address.family, address.address)) {
       errors_.add(*text.node,
                   fmt::format("addresses \"{}\": must be a unicast address, not in 0.0.0.0/8, "
-                              "127.0.0.0/8 or above 223.255.255.255",
+                              "127.0.0.0/8 or above 223.255.255.255, nor ::, ::1 or in ff00::/8",
                               text.value));
-    } else if (is_ours(address.address) ||
-               std::any_of(port.addresses.begin(), port.addresses.end(),
-                           [&](const auto& other) { return other.address == address.address; })) {
+    } else if (is_ours(address.family, address.address) ||
+               std::any_of(port.addresses.begin(), port.addresses.end(), [&](const auto& other) {
+                 return other.family == address.family && other.address == address.address;
+               })) {
       errors_.add(*text.node, fmt::format("addresses \"{}\": given twice", text.value));
     } else {
       port.addresses.push_back(address);
@@ -149,6 +159,12 @@ void PortReader::read_port(const toml::table& section) {
   read_addresses(table, port);
   if (const auto mtu = table.integer("mtu", {kLeastMtu, kMostMtu, "bytes of IP packet"})) {
     port.mtu = static_cast<std::uint16_t>(*mtu);
+  }
+  const bool has_ipv6 = std::ranges::any_of(
+      port.addresses, [](const AddressPrefix& address) { return address.family == Family::v6; });
+  if (has_ipv6 && port.mtu < kLeastIpv6Mtu) {
+    errors_.add(section, fmt::format("mtu {}: must be at least {} where a port has IPv6 addresses",
+                                     port.mtu, kLeastIpv6Mtu));
   }
   if (const auto queues = table.integer("rx_queues", {1, kMostQueues, "receive queues"})) {
     port.rx_queues = static_cast<std::uint16_t>(*queues);
@@ -189,25 +205,37 @@ std::optional<std::uint16_t> PortReader::port_of(const ConfigText& text) {
   return std::nullopt;
 }
 
-std::optional<IpAddress> PortReader::ipv4_of(std::string_view key, const ConfigText& text) {
+std::optional<ParsedAddress> PortReader::host_of(std::string_view key, const ConfigText& text) {
   const auto address = parse_address(text.value);
-  if (address && address->family == Family::v4 &&
-      is_host_address({Family::v4, 32, address->address})) {
-    return address->address;
-  }
-  errors_.add(*text.node, fmt::format("{} \"{}\": must be a unicast IPv4 address, such as "
-                                      "\"192.0.2.2\"",
+  if (address && is_host_address(address->family, address->address)) return address;
+  errors_.add(*text.node, fmt::format("{} \"{}\": must be a unicast IPv4 or IPv6 address, such as "
+                                      "\"192.0.2.2\" or \"2001:db8::2\"",
                                       key, text.value));
   return std::nullopt;
 }
 
-bool PortReader::is_ours(const IpAddress& address) const {
+// A link-local address may be on several ports (RFC 4291 2.5.6).
+bool PortReader::is_ours(Family family, const IpAddress& address) const {
+  if (family == Family::v6 && is_link_local(address.bytes)) return false;
   for (const ConfigPort& port : config_.ports) {
     for (const AddressPrefix& own : port.addresses) {
-      if (own.address == address) return true;
+      if (own.family == family && own.address == address) return true;
     }
   }
   return false;
+}
+
+void PortReader::read_via(const ConfigText& text, ConfigRoute& route) {
+  const auto via = host_of("via", text);
+  if (!via) return;
+  route.via = via->address;
+  if (route.prefix.family != Family::none && via->family != route.prefix.family) {
+    errors_.add(*text.node, fmt::format("via \"{}\": must be an {} address, as the prefix is",
+                                        text.value, family_name(route.prefix.family)));
+  }
+  if (is_ours(via->family, via->address)) {
+    errors_.add(*text.node, fmt::format("via \"{}\": is an address of this gateway", text.value));
+  }
 }
 
 void PortReader::read_route(const toml::table& section) {
@@ -215,9 +243,9 @@ void PortReader::read_route(const toml::table& section) {
   ConfigRoute route;
   if (const auto text = table.required_text("prefix")) {
     const auto prefix = parse_prefix(text->value);
-    if (!prefix || prefix->family != Family::v4) {
-      errors_.add(*text->node, fmt::format("prefix \"{}\": must be an IPv4 prefix, such as "
-                                           "\"10.2.0.0/16\"",
+    if (!prefix) {
+      errors_.add(*text->node, fmt::format("prefix \"{}\": must be an IPv4 or IPv6 prefix, such as "
+                                           "\"10.2.0.0/16\" or \"2001:db8::/32\"",
                                            text->value));
     } else {
       const IpAddress network = network_of(prefix->address, prefix->prefix_bits);
@@ -238,14 +266,7 @@ void PortReader::read_route(const toml::table& section) {
   if (table.word("type", {"unicast", "blackhole"}) == "blackhole") {
     route.kind = RouteKind::blackhole;
   }
-  if (const auto text = table.text("via")) {
-    const auto via = ipv4_of("via", *text);
-    route.via = via.value_or(IpAddress{});
-    if (via && is_ours(*via)) {
-      errors_.add(*text->node,
-                  fmt::format("via \"{}\": is an address of this gateway", text->value));
-    }
-  }
+  if (const auto text = table.text("via")) read_via(*text, route);
   const auto port =
       route.kind == RouteKind::blackhole ? table.text("port") : table.required_text("port");
   if (port) route.port = port_of(*port).value_or(0);
@@ -257,14 +278,21 @@ void PortReader::read_neighbor(const toml::table& section) {
   ConfigTable table(section, "[[neighbor]]", errors_);
   ConfigNeighbor neighbor{.family = Family::v4, .address = {}, .mac = {}, .port = 0};
   const auto address = table.required_text("address");
-  if (address) neighbor.address = ipv4_of("address", *address).value_or(IpAddress{});
+  if (address) {
+    const ParsedAddress parsed = host_of("address", *address).value_or(ParsedAddress{});
+    neighbor.family = parsed.family;
+    neighbor.address = parsed.address;
+  }
   if (const auto mac = table.required_text("mac")) {
     neighbor.mac = mac_of(*mac).value_or(MacBytes{});
   }
   if (const auto port = table.required_text("port")) neighbor.port = port_of(*port).value_or(0);
   table.finish();
   for (const ConfigNeighbor& other : config_.neighbors) {
-    if (!address || other.address != neighbor.address || other.port != neighbor.port) continue;
+    if (!address || other.family != neighbor.family || other.address != neighbor.address ||
+        other.port != neighbor.port) {
+      continue;
+    }
     errors_.add(*address->node, fmt::format("address \"{}\": given twice", address->value));
   }
   config_.neighbors.push_back(neighbor);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "control/address_text.h"
+#include "dataplane/net/ip.h"
 
 namespace culvert {
 namespace {
@@ -63,10 +64,12 @@ Json ForwardingRecord::view(const Config& config) const {
                          {"port", port_name(config, place.port)}});
   }
   Json routes = Json::array();
-  // A port's addresses bring the route to their subnet along.
+  // A port's addresses bring the routes to their subnets along, but for the one every link has.
   std::set<Place> subnets;
   for (const Place& place : addresses_) {
-    if (place.prefix_bits >= 32) continue;
+    const bool is_v6 = place.family == Family::v6;
+    if (place.prefix_bits >= (is_v6 ? 128 : 32)) continue;
+    if (is_v6 && is_link_local(place.address.bytes)) continue;
     subnets.insert({place.family, network_of(place.address, place.prefix_bits), place.prefix_bits,
                     place.port});
   }

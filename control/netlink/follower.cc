@@ -25,11 +25,16 @@ namespace {
 // Messages taken in one go, so that a flood of routes leaves the thread time for its other work.
 constexpr int kMessagesAtOnce = 256;
 constexpr int kDumpAttempts = 10;
+constexpr std::uint8_t kFamilies[] = {AF_INET, AF_INET6};
 // The dataplane reports neighbours in use about every 30 s; the slack keeps each report effective.
 constexpr std::chrono::seconds kConfirmEvery{29};
 
 void log_problems(const std::vector<std::string>& problems) {
   for (const std::string& problem : problems) spdlog::warn("{}", problem);
+}
+
+PortAddress port_address(PortNumber port, const AddressMessage& message) {
+  return {.port = port, .address = message.address, .bits = message.bits, .family = message.family};
 }
 
 }  // namespace
@@ -53,8 +58,8 @@ Result<void> NetlinkFollower::start() {
   auto requests = NetlinkSocket::open();
   if (!requests) return requests.error();
   requests_ = std::move(*requests);
-  auto events = NetlinkSocket::subscribe(
-      {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_NEIGH});
+  auto events = NetlinkSocket::subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
+                                          RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH});
   if (!events) return events.error();
   events_ = std::move(*events);
   wants_links_ = wants_resync_ = wants_reconcile_ = true;
@@ -98,8 +103,8 @@ void NetlinkFollower::push_all() {
 }
 
 void NetlinkFollower::on_event(const Event& event) {
-  if (event.family != Family::v4) return;
-  const PortNeighbor neighbor{.port = event.port, .address = event.address};
+  if (event.family != Family::v4 && event.family != Family::v6) return;
+  const PortNeighbor neighbor{.port = event.port, .address = event.address, .family = event.family};
   switch (event.type) {
     case EventType::neighbor_wanted:
       view_.repeat_neighbor(neighbor);
@@ -127,16 +132,17 @@ void NetlinkFollower::on_event(const Event& event) {
 void NetlinkFollower::use_neighbor(const PortNeighbor& neighbor) {
   for (const auto& [interface, port] : mirrors()) {
     if (port != neighbor.port) continue;
+    const bool is_v6 = neighbor.family == Family::v6;
     ndmsg head{};
-    head.ndm_family = AF_INET;
+    head.ndm_family = is_v6 ? AF_INET6 : AF_INET;
     head.ndm_ifindex = interface;
     head.ndm_state = NUD_NONE;
     head.ndm_flags = NTF_USE;
     NetlinkMessage message(RTM_NEWNEIGH, NLM_F_CREATE, head);
-    message.put(NDA_DST, std::span(neighbor.address.bytes).first(4));
+    message.put(NDA_DST, std::span(neighbor.address.bytes).first(is_v6 ? 16 : 4));
     if (const auto done = requests_->request(message); !done) {
       spdlog::warn("port {}: neighbor {} cannot be resolved: {}", config_.ports[port].name,
-                   address_text(Family::v4, neighbor.address), done.error().message);
+                   address_text(neighbor.family, neighbor.address), done.error().message);
     }
   }
 }
@@ -192,7 +198,7 @@ void NetlinkFollower::handle_address(const nlmsghdr& message) {
   if (is_removed) wants_resync_ = true;
   const auto port = port_of(parsed->interface);
   if (!port) return;
-  const PortAddress address{.port = *port, .address = parsed->address, .bits = parsed->bits};
+  const PortAddress address = port_address(*port, *parsed);
   if (is_removed) {
     view_.remove_address(address);
   } else {
@@ -203,8 +209,12 @@ void NetlinkFollower::handle_address(const nlmsghdr& message) {
 void NetlinkFollower::handle_route(const nlmsghdr& message) {
   const auto parsed = parse_route_message(message);
   if (!parsed) return;
-  if (message.nlmsg_type == RTM_DELROUTE) {
-    view_.remove_route(parsed->route);
+  // Linux tells of the next hops of an IPv6 route one by one or all at once, as it happens.
+  const bool is_v6 = parsed->route.prefix.family == Family::v6;
+  if (is_v6 && parsed->has_siblings) {
+    wants_resync_ = true;
+  } else if (message.nlmsg_type == RTM_DELROUTE) {
+    if (!view_.remove_route(parsed->route) && is_v6) wants_resync_ = true;
   } else {
     view_.add_route(parsed->route, parsed->place);
   }
@@ -215,7 +225,7 @@ void NetlinkFollower::handle_neighbor(const nlmsghdr& message) {
   if (!parsed) return;
   const auto port = port_of(parsed->interface);
   if (!port) return;
-  const PortNeighbor neighbor{.port = *port, .address = parsed->address};
+  const PortNeighbor neighbor{.port = *port, .address = parsed->address, .family = parsed->family};
   if (parsed->mac) {
     view_.set_neighbor(neighbor, *parsed->mac);
   } else {
@@ -298,32 +308,45 @@ Result<NetlinkSocket::Dump> NetlinkFollower::dump(int type, Head head,
 Result<LinuxState> NetlinkFollower::read_linux_state() {
   for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
     LinuxState state{.mirrors = mirrors()};
-    const auto addresses =
-        dump(RTM_GETADDR, ifaddrmsg{.ifa_family = AF_INET}, [&](const nlmsghdr& message) {
-          const auto parsed = parse_address_message(message);
-          const auto port = parsed ? port_of(parsed->interface) : std::nullopt;
-          if (port) state.addresses.insert({*port, parsed->address, parsed->bits});
-        });
-    if (!addresses) return addresses.error();
-    const auto routes =
-        dump(RTM_GETROUTE, rtmsg{.rtm_family = AF_INET}, [&](const nlmsghdr& message) {
-          if (auto parsed = parse_route_message(message)) {
-            state.add_route(std::move(parsed->route), RoutePlace::last);
-          }
-        });
-    if (!routes) return routes.error();
-    const auto neighbors =
-        dump(RTM_GETNEIGH, ndmsg{.ndm_family = AF_INET}, [&](const nlmsghdr& message) {
-          const auto parsed = parse_neighbor_message(message);
-          const auto port = parsed ? port_of(parsed->interface) : std::nullopt;
-          if (port && parsed->mac) state.neighbors[{*port, parsed->address}] = *parsed->mac;
-        });
-    if (!neighbors) return neighbors.error();
-    constexpr auto kComplete = NetlinkSocket::Dump::complete;
-    if (*addresses == kComplete && *routes == kComplete && *neighbors == kComplete) return state;
+    bool is_complete = true;
+    for (const std::uint8_t family : kFamilies) {
+      const auto done = read_family(family, state);
+      if (!done) return done.error();
+      is_complete = is_complete && *done == NetlinkSocket::Dump::complete;
+    }
+    if (is_complete) return state;
   }
   return Error{EAGAIN,
                "the tables changed during each of " + std::to_string(kDumpAttempts) + " attempts"};
+}
+
+Result<NetlinkSocket::Dump> NetlinkFollower::read_family(std::uint8_t family, LinuxState& state) {
+  const auto addresses =
+      dump(RTM_GETADDR, ifaddrmsg{.ifa_family = family}, [&](const nlmsghdr& message) {
+        const auto parsed = parse_address_message(message);
+        const auto port = parsed ? port_of(parsed->interface) : std::nullopt;
+        if (port) state.addresses.insert(port_address(*port, *parsed));
+      });
+  if (!addresses) return addresses.error();
+  const auto routes = dump(RTM_GETROUTE, rtmsg{.rtm_family = family}, [&](const nlmsghdr& message) {
+    if (auto parsed = parse_route_message(message)) {
+      state.add_route(std::move(parsed->route), RoutePlace::last);
+    }
+  });
+  if (!routes) return routes.error();
+  const auto neighbors =
+      dump(RTM_GETNEIGH, ndmsg{.ndm_family = family}, [&](const nlmsghdr& message) {
+        const auto parsed = parse_neighbor_message(message);
+        const auto port = parsed ? port_of(parsed->interface) : std::nullopt;
+        if (!port || !parsed->mac) return;
+        state.neighbors[{*port, parsed->address, parsed->family}] = *parsed->mac;
+      });
+  if (!neighbors) return neighbors.error();
+  constexpr auto kComplete = NetlinkSocket::Dump::complete;
+  for (const auto dumped : {*addresses, *routes}) {
+    if (dumped != kComplete) return dumped;
+  }
+  return *neighbors;
 }
 
 std::optional<PortNumber> NetlinkFollower::port_named(const std::string& name) const {

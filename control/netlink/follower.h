@@ -68,6 +68,8 @@ class NetlinkFollower {
   // Reads everything from Linux again. The differences are pushed, nothing is flushed.
   void resync();
   [[nodiscard]] Result<LinuxState> read_linux_state();
+  // `family` is AF_INET or AF_INET6.
+  [[nodiscard]] Result<NetlinkSocket::Dump> read_family(std::uint8_t family, LinuxState& state);
   template <typename Head>
   [[nodiscard]] Result<NetlinkSocket::Dump> dump(int type, Head head,
                                                  const NetlinkSocket::Handler& handler);

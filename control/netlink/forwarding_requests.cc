@@ -6,7 +6,7 @@ namespace culvert {
 Request address_request(RequestKind kind, const PortAddress& address) {
   return Request{
       .op = kind == RequestKind::set ? RequestOp::address_add : RequestOp::address_delete,
-      .family = Family::v4,
+      .family = address.family,
       .prefix_bits = address.bits,
       .port = address.port,
       .address = address.address};
@@ -14,7 +14,7 @@ Request address_request(RequestKind kind, const PortAddress& address) {
 
 Request route_request(const RoutePrefix& prefix, const ForwardingRoute& route) {
   return Request{.op = RequestOp::route_add,
-                 .family = Family::v4,
+                 .family = prefix.family,
                  .prefix_bits = prefix.bits,
                  .port = route.port,
                  .route_kind = route.kind,
@@ -24,14 +24,14 @@ Request route_request(const RoutePrefix& prefix, const ForwardingRoute& route) {
 
 Request route_delete_request(const RoutePrefix& prefix) {
   return Request{.op = RequestOp::route_delete,
-                 .family = Family::v4,
+                 .family = prefix.family,
                  .prefix_bits = prefix.bits,
                  .address = prefix.network};
 }
 
 Request neighbor_request(const PortNeighbor& neighbor, const HardwareAddress& mac) {
   return Request{.op = RequestOp::neighbor_set,
-                 .family = Family::v4,
+                 .family = neighbor.family,
                  .port = neighbor.port,
                  .mac = mac,
                  .address = neighbor.address};
@@ -39,7 +39,7 @@ Request neighbor_request(const PortNeighbor& neighbor, const HardwareAddress& ma
 
 Request neighbor_delete_request(const PortNeighbor& neighbor) {
   return Request{.op = RequestOp::neighbor_delete,
-                 .family = Family::v4,
+                 .family = neighbor.family,
                  .port = neighbor.port,
                  .address = neighbor.address};
 }

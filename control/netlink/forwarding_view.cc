@@ -9,7 +9,7 @@
 namespace culvert {
 
 void ForwardingView::mark_connected_route(const PortAddress& address) {
-  changed_routes_.insert({network_of(address.address, address.bits), address.bits});
+  changed_routes_.insert({network_of(address.address, address.bits), address.bits, address.family});
 }
 
 void ForwardingView::add_address(const PortAddress& address) {
@@ -29,9 +29,9 @@ void ForwardingView::add_route(const LinuxRoute& route, RoutePlace place) {
   changed_routes_.insert(route.prefix);
 }
 
-void ForwardingView::remove_route(const LinuxRoute& route) {
-  linux_.remove_route(route);
+bool ForwardingView::remove_route(const LinuxRoute& route) {
   changed_routes_.insert(route.prefix);
+  return linux_.remove_route(route);
 }
 
 void ForwardingView::set_neighbor(const PortNeighbor& neighbor, const HardwareAddress& mac) {

@@ -24,7 +24,7 @@ class ForwardingView {
   void add_address(const PortAddress& address);
   void remove_address(const PortAddress& address);
   void add_route(const LinuxRoute& route, RoutePlace place);
-  void remove_route(const LinuxRoute& route);
+  bool remove_route(const LinuxRoute& route);  // false: Linux had shown no such route
   void set_neighbor(const PortNeighbor& neighbor, const HardwareAddress& mac);
   void remove_neighbor(const PortNeighbor& neighbor);
   // The dataplane asks for a neighbour: tells it again if the neighbour is known.

@@ -8,17 +8,34 @@
 
 #include <algorithm>
 
+#include "dataplane/net/ip.h"
+
 namespace culvert {
 namespace {
 
-constexpr std::uint8_t kIpv4Bits = 32;
+std::optional<Family> family_of(std::uint8_t wire) {
+  if (wire == AF_INET) return Family::v4;
+  if (wire == AF_INET6) return Family::v6;
+  return {};
+}
 
-IpAddress ipv4_of(const NetlinkAttributes& attributes, int attribute) {
-  return IpAddress::v4(attributes.get<Be32>(attribute).value_or(Be32{}));
+std::uint8_t host_bits(Family family) {
+  return family == Family::v6 ? 128 : 32;
+}
+
+std::optional<IpAddress> address_of(const NetlinkAttributes& attributes, Family family,
+                                    int attribute) {
+  if (family == Family::v6) return attributes.get<IpAddress>(attribute);
+  const auto address = attributes.get<Be32>(attribute);
+  return address ? std::optional(IpAddress::v4(*address)) : std::nullopt;
+}
+
+IpAddress gateway_of(const NetlinkAttributes& attributes, Family family) {
+  return address_of(attributes, family, RTA_GATEWAY).value_or(IpAddress{});
 }
 
 // RTA_MULTIPATH: rtnexthop structs, each with its attributes.
-std::vector<NextHop> multipath_hops(nlattr* multipath) {
+std::vector<NextHop> multipath_hops(nlattr* multipath, Family family) {
   std::vector<NextHop> hops;
   auto* hop = static_cast<rtnexthop*>(nla_data(multipath));
   int left = nla_len(multipath);
@@ -26,9 +43,9 @@ std::vector<NextHop> multipath_hops(nlattr* multipath) {
          hop->rtnh_len <= left) {
     const NetlinkAttributes attributes(reinterpret_cast<nlattr*>(RTNH_DATA(hop)),
                                        hop->rtnh_len - static_cast<int>(sizeof *hop));
-    // RTA_VIA: an IPv6 gateway, which the dataplane cannot ask for.
+    // RTA_VIA: a gateway of the other family, which the dataplane cannot ask for.
     if (attributes.find(RTA_VIA) == nullptr) {
-      hops.push_back({.interface = hop->rtnh_ifindex, .gateway = ipv4_of(attributes, RTA_GATEWAY)});
+      hops.push_back({.interface = hop->rtnh_ifindex, .gateway = gateway_of(attributes, family)});
     }
     left -= static_cast<int>(RTNH_ALIGN(hop->rtnh_len));
     hop = RTNH_NEXT(hop);
@@ -39,13 +56,13 @@ std::vector<NextHop> multipath_hops(nlattr* multipath) {
 // An interface that is none, for next hops nobody here can use.
 constexpr NextHop kForeignHop{.interface = -1};
 
-std::vector<NextHop> hops_of(const NetlinkAttributes& attributes) {
+std::vector<NextHop> hops_of(const NetlinkAttributes& attributes, Family family) {
   std::vector<NextHop> hops;
   if (nlattr* const multipath = attributes.find(RTA_MULTIPATH)) {
-    hops = multipath_hops(multipath);
+    hops = multipath_hops(multipath, family);
   } else if (attributes.find(RTA_VIA) == nullptr) {
     hops.push_back({.interface = attributes.get<int>(RTA_OIF).value_or(kForeignHop.interface),
-                    .gateway = ipv4_of(attributes, RTA_GATEWAY)});
+                    .gateway = gateway_of(attributes, family)});
   }
   // No hops would mean a blackhole.
   if (hops.empty()) hops.push_back(kForeignHop);
@@ -54,34 +71,48 @@ std::vector<NextHop> hops_of(const NetlinkAttributes& attributes) {
 
 }  // namespace
 
+// IPv4 names the address in IFA_LOCAL and its peer, or itself again, in IFA_ADDRESS; IPv6 does so
+// only where there is a peer.
 std::optional<AddressMessage> parse_address_message(const nlmsghdr& message) {
   const auto* const head = message_head<ifaddrmsg>(message);
-  if (head == nullptr || head->ifa_family != AF_INET || head->ifa_prefixlen > kIpv4Bits) return {};
+  const auto family = head == nullptr ? std::nullopt : family_of(head->ifa_family);
+  if (!family || head->ifa_prefixlen > host_bits(*family)) return {};
   const NetlinkAttributes attributes(message, sizeof(ifaddrmsg));
-  const auto local = attributes.get<Be32>(IFA_LOCAL);
+  const auto peer = address_of(attributes, *family, IFA_ADDRESS);
+  auto local = address_of(attributes, *family, IFA_LOCAL);
+  if (!local && *family == Family::v6) local = peer;
   if (!local) return {};
-  const bool is_point_to_point = attributes.get<Be32>(IFA_ADDRESS).value_or(*local) != *local;
+  const bool is_point_to_point = peer.value_or(*local) != *local;
   const auto flags = attributes.get<std::uint32_t>(IFA_FLAGS).value_or(head->ifa_flags);
   const bool has_prefix_route = !is_point_to_point && (flags & IFA_F_NOPREFIXROUTE) == 0;
   return AddressMessage{.interface = static_cast<int>(head->ifa_index),
-                        .address = IpAddress::v4(*local),
-                        .bits = has_prefix_route ? head->ifa_prefixlen : kIpv4Bits};
+                        .address = *local,
+                        .bits = has_prefix_route ? head->ifa_prefixlen : host_bits(*family),
+                        .family = *family};
 }
 
 std::optional<RouteMessage> parse_route_message(const nlmsghdr& message) {
   const auto* const head = message_head<rtmsg>(message);
-  if (head == nullptr || head->rtm_family != AF_INET || head->rtm_dst_len > kIpv4Bits) return {};
-  if ((head->rtm_flags & RTM_F_CLONED) != 0 || head->rtm_tos != 0) return {};
+  const auto family = head == nullptr ? std::nullopt : family_of(head->rtm_family);
+  if (!family || head->rtm_dst_len > host_bits(*family)) return {};
+  if ((head->rtm_flags & RTM_F_CLONED) != 0 || head->rtm_tos != 0 || head->rtm_src_len != 0) {
+    return {};
+  }
   const NetlinkAttributes attributes(message, sizeof(rtmsg));
   if (attributes.get<std::uint32_t>(RTA_TABLE).value_or(head->rtm_table) != RT_TABLE_MAIN) {
     return {};
   }
   RouteMessage result;
-  result.route.prefix = {.network = ipv4_of(attributes, RTA_DST), .bits = head->rtm_dst_len};
+  result.route.prefix = {.network = address_of(attributes, *family, RTA_DST).value_or(IpAddress{}),
+                         .bits = head->rtm_dst_len,
+                         .family = *family};
+  if (*family == Family::v6 && is_link_local(result.route.prefix.network.bytes)) return {};
   result.route.metric = attributes.get<std::uint32_t>(RTA_PRIORITY).value_or(0);
+  result.has_siblings = attributes.find(RTA_MULTIPATH) != nullptr ||
+                        (*family == Family::v6 && (message.nlmsg_flags & NLM_F_APPEND) != 0);
   switch (head->rtm_type) {
     case RTN_UNICAST:
-      result.route.hops = hops_of(attributes);
+      result.route.hops = hops_of(attributes, *family);
       break;
     case RTN_BLACKHOLE:
     case RTN_UNREACHABLE:
@@ -98,15 +129,15 @@ std::optional<RouteMessage> parse_route_message(const nlmsghdr& message) {
 
 std::optional<NeighborMessage> parse_neighbor_message(const nlmsghdr& message) {
   const auto* const head = message_head<ndmsg>(message);
-  if (head == nullptr || head->ndm_family != AF_INET || (head->ndm_flags & NTF_PROXY) != 0) {
-    return {};
-  }
+  const auto family = head == nullptr ? std::nullopt : family_of(head->ndm_family);
+  if (!family || (head->ndm_flags & NTF_PROXY) != 0) return {};
   // Groups, broadcasts and our own addresses need no resolution.
   if ((head->ndm_state & NUD_NOARP) != 0) return {};
   const NetlinkAttributes attributes(message, sizeof(ndmsg));
-  const auto address = attributes.get<Be32>(NDA_DST);
+  const auto address = address_of(attributes, *family, NDA_DST);
   if (!address) return {};
-  NeighborMessage result{.interface = head->ndm_ifindex, .address = IpAddress::v4(*address)};
+  NeighborMessage result{
+      .interface = head->ndm_ifindex, .address = *address, .mac = {}, .family = *family};
   constexpr int kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
   if (message.nlmsg_type == RTM_NEWNEIGH && (head->ndm_state & kUsable) != 0) {
     result.mac = attributes.get<HardwareAddress>(NDA_LLADDR);

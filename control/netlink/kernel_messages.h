@@ -6,7 +6,7 @@
 #include "control/netlink/linux_state.h"
 #include "control/netlink/netlink_message.h"
 
-// What rtnetlink messages about IPv4 addresses, routes and neighbours say. Each parser returns
+// What rtnetlink messages about addresses, routes and neighbours say. Each parser returns
 // nothing for messages that are not ours to follow.
 
 namespace culvert {
@@ -15,16 +15,19 @@ struct AddressMessage {
   InterfaceIndex interface = 0;
   IpAddress address;
   std::uint8_t bits = 0;
+  Family family = Family::none;
 };
-// RTM_NEWADDR, RTM_DELADDR. `bits` is 32 where Linux adds no connected route for the prefix around
-// the address: point-to-point addresses and IFA_F_NOPREFIXROUTE.
+// RTM_NEWADDR, RTM_DELADDR. `bits` is 32 or 128 where Linux adds no connected route for the prefix
+// around the address: point-to-point addresses and IFA_F_NOPREFIXROUTE.
 [[nodiscard]] std::optional<AddressMessage> parse_address_message(const nlmsghdr& message);
 
 struct RouteMessage {
   LinuxRoute route;
   RoutePlace place = RoutePlace::first;  // as an event says; in dumps routes come in order
+  bool has_siblings = false;             // of several next hops, whether all are named or not
 };
-// RTM_NEWROUTE, RTM_DELROUTE of the main table.
+// RTM_NEWROUTE, RTM_DELROUTE of the main table. Those within fe80::/10 are every link's and not
+// followed.
 // Limit: routes for one TOS are not followed.
 [[nodiscard]] std::optional<RouteMessage> parse_route_message(const nlmsghdr& message);
 
@@ -32,6 +35,7 @@ struct NeighborMessage {
   InterfaceIndex interface = 0;
   IpAddress address;
   std::optional<HardwareAddress> mac;  // empty: not known, or no longer
+  Family family = Family::none;
 };
 // RTM_NEWNEIGH, RTM_DELNEIGH.
 [[nodiscard]] std::optional<NeighborMessage> parse_neighbor_message(const nlmsghdr& message);

@@ -30,18 +30,20 @@ void LinuxState::add_route(LinuxRoute route, RoutePlace place) {
   list.insert(place == RoutePlace::last ? beyond : first, std::move(route));
 }
 
-void LinuxState::remove_route(const LinuxRoute& route) {
+bool LinuxState::remove_route(const LinuxRoute& route) {
   const auto found = routes.find(route.prefix);
-  if (found == routes.end()) return;
+  if (found == routes.end()) return false;
   std::vector<LinuxRoute>& list = found->second;
   const auto same = std::find(list.begin(), list.end(), route);
-  if (same != list.end()) list.erase(same);
+  if (same == list.end()) return false;
+  list.erase(same);
   if (list.empty()) routes.erase(found);
+  return true;
 }
 
 bool LinuxState::is_connected(const RoutePrefix& prefix, PortNumber port) const {
   return std::any_of(addresses.begin(), addresses.end(), [&](const PortAddress& address) {
-    return address.port == port && address.bits == prefix.bits &&
+    return address.port == port && address.family == prefix.family && address.bits == prefix.bits &&
            network_of(address.address, address.bits) == prefix.network;
   });
 }

@@ -13,7 +13,7 @@
 #include "dataplane/shm/messages.h"
 
 // What Linux says about addresses, routes and neighbours, and what of it the dataplane is to do.
-// IPv4 only; plain data, no netlink here.
+// Plain data, no netlink here.
 
 namespace culvert {
 
@@ -23,6 +23,7 @@ using PortNumber = std::uint16_t;
 struct RoutePrefix {
   IpAddress network;  // bits right of the prefix are 0
   std::uint8_t bits = 0;
+  Family family = Family::v4;
   friend auto operator<=>(const RoutePrefix&, const RoutePrefix&) = default;
 };
 
@@ -47,13 +48,15 @@ enum class RoutePlace { first, last, instead };
 struct PortAddress {
   PortNumber port = 0;
   IpAddress address;
-  std::uint8_t bits = 0;  // 32 where Linux has no connected route from the address
+  std::uint8_t bits = 0;  // 32 or 128 where Linux has no connected route from the address
+  Family family = Family::v4;
   friend auto operator<=>(const PortAddress&, const PortAddress&) = default;
 };
 
 struct PortNeighbor {
   PortNumber port = 0;
   IpAddress address;
+  Family family = Family::v4;
   friend auto operator<=>(const PortNeighbor&, const PortNeighbor&) = default;
 };
 
@@ -76,8 +79,8 @@ struct LinuxState {
   [[nodiscard]] std::optional<PortNumber> port_of(InterfaceIndex interface) const;
   // A route that is there already stays where it is.
   void add_route(LinuxRoute route, RoutePlace place);
-  // Removes the first route that equals it. Unknown ones are ignored.
-  void remove_route(const LinuxRoute& route);
+  // Removes the first route that equals it. False: there is none.
+  bool remove_route(const LinuxRoute& route);
 
   // What the dataplane needs to be told about a prefix. Nothing if Linux has no route, or if the
   // route is the one that the dataplane derives from a port's address by itself.
@@ -87,6 +90,7 @@ struct LinuxState {
   [[nodiscard]] std::optional<ForwardingRoute> forwarding_route(const RoutePrefix& prefix) const;
 
  private:
+  // Whether a port has an address in the prefix, whose network the dataplane then knows by itself.
   [[nodiscard]] bool is_connected(const RoutePrefix& prefix, PortNumber port) const;
 };
 

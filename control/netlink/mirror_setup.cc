@@ -243,6 +243,14 @@ std::vector<std::string> set_up_mirror(NetlinkSocket& socket, const Link& mirror
   if (!written) {
     problems.push_back(port.name + ": rp_filter is not set to 0: " + written.error().message);
   }
+  const bool has_ipv6 = std::ranges::any_of(
+      port.addresses, [](const AddressPrefix& prefix) { return prefix.family == Family::v6; });
+  if (has_ipv6) {
+    const auto enabled = write_network_sysctl("ipv6/conf/" + port.name + "/disable_ipv6", "0");
+    if (!enabled) {
+      problems.push_back(port.name + ": IPv6 is not enabled: " + enabled.error().message);
+    }
+  }
   const auto all = read_network_sysctl("ipv4/conf/all/rp_filter");
   if (all && *all != "0") {
     problems.push_back(port.name + ": net.ipv4.conf.all.rp_filter is " + *all +

@@ -20,7 +20,8 @@ namespace culvert {
 inline constexpr std::uint8_t kConfiguredProtocol = 203;
 
 // Brings a mirror up with the port's MTU and without reverse path filter: what arrives through the
-// dataplane need not have a way back by the same port in Linux. Returns problems as sentences.
+// dataplane need not have a way back by the same port in Linux. Where the port has IPv6 addresses,
+// IPv6 is enabled, whatever Linux does for new interfaces. Returns problems as sentences.
 [[nodiscard]] std::vector<std::string> set_up_mirror(NetlinkSocket& socket, const Link& mirror,
                                                      const ConfigPort& port);
 

@@ -9,26 +9,27 @@ namespace culvert {
 
 std::vector<Request> static_requests(const Config& config) {
   std::vector<Request> requests;
-  const auto add = [&](Request request, Family family) {
-    request.family = family;
-    requests.push_back(request);
-  };
   for (std::size_t i = 0; i < config.ports.size(); ++i) {
     const auto port = static_cast<PortNumber>(i);
     for (const AddressPrefix& prefix : config.ports[i].addresses) {
-      const PortAddress address{
-          .port = port, .address = prefix.address, .bits = prefix.prefix_bits};
-      add(address_request(RequestKind::set, address), prefix.family);
+      const PortAddress address{.port = port,
+                                .address = prefix.address,
+                                .bits = prefix.prefix_bits,
+                                .family = prefix.family};
+      requests.push_back(address_request(RequestKind::set, address));
     }
   }
   for (const ConfigRoute& route : config.routes) {
-    const RoutePrefix prefix{.network = route.prefix.address, .bits = route.prefix.prefix_bits};
-    add(route_request(prefix, {.kind = route.kind, .port = route.port, .via = route.via}),
-        route.prefix.family);
+    const RoutePrefix prefix{.network = route.prefix.address,
+                             .bits = route.prefix.prefix_bits,
+                             .family = route.prefix.family};
+    requests.push_back(
+        route_request(prefix, {.kind = route.kind, .port = route.port, .via = route.via}));
   }
   for (const ConfigNeighbor& neighbor : config.neighbors) {
-    const PortNeighbor key{.port = neighbor.port, .address = neighbor.address};
-    add(neighbor_request(key, neighbor.mac), neighbor.family);
+    const PortNeighbor key{
+        .port = neighbor.port, .address = neighbor.address, .family = neighbor.family};
+    requests.push_back(neighbor_request(key, neighbor.mac));
   }
   return requests;
 }

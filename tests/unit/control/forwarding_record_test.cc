@@ -70,5 +70,22 @@ TEST(ForwardingRecord, ForgetsARouteThatIsDeleted) {
   EXPECT_TRUE(record.view(config_with_port())["routes"].empty());
 }
 
+TEST(ForwardingRecord, ShowsIpv6AndNoRoutesToEveryLinksOwnNetwork) {
+  ForwardingRecord record;
+  record.apply(about(RequestOp::address_add, "fe80::1/64"));
+  record.apply(about(RequestOp::address_add, "2001:db8::1/64"));
+  record.apply(about(RequestOp::address_add, "2001:db8:1::1/128"));
+  Request route = about(RequestOp::route_add, "2001:db8:2::/48");
+  route.via = parse_address("fe80::2")->address;
+  record.apply(route);
+  const Json view = record.view(config_with_port());
+  EXPECT_EQ(view["addresses"].size(), 3u);
+  ASSERT_EQ(view["routes"].size(), 2u);
+  EXPECT_EQ(view["routes"][0]["prefix"], "2001:db8::/64");
+  EXPECT_EQ(view["routes"][0]["type"], "connected");
+  EXPECT_EQ(view["routes"][1]["prefix"], "2001:db8:2::/48");
+  EXPECT_EQ(view["routes"][1]["via"], "fe80::2");
+}
+
 }  // namespace
 }  // namespace culvert

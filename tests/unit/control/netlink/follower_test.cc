@@ -15,8 +15,7 @@
 #include <memory>
 #include <span>
 
-#include "tests/unit/control/netlink/network_fixture.h"
-#include "tests/unit/control/netlink/request_text.h"
+#include "tests/unit/control/netlink/follower_fixture.h"
 
 namespace culvert {
 namespace {
@@ -27,52 +26,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::UnorderedElementsAre;
-
-AddressPrefix prefix(std::string_view text) {
-  const auto parsed = parse_prefix(text);
-  return {.family = parsed->family, .prefix_bits = parsed->prefix_bits, .address = parsed->address};
-}
-IpAddress ip(std::string_view text) {
-  return parse_address(text)->address;
-}
-
-Config two_ports() {
-  Config config;
-  config.ports = {{.name = "wan", .addresses = {prefix("192.0.2.1/24")}},
-                  {.name = "lan", .addresses = {prefix("10.1.0.1/16")}, .mtu = 1400}};
-  return config;
-}
-
-class Follower : public NetworkTest {
- protected:
-  // Mirrors as culvertd creates them.
-  static void make_mirrors() { run("ip tuntap add wan mode tap; ip tuntap add lan mode tap"); }
-
-  void start(Config config) {
-    follower_ =
-        std::make_unique<NetlinkFollower>(std::move(config), [this](const Request& request) {
-          pushed_.push_back(text_of(request));
-          if (on_push_) on_push_();
-        });
-    const auto started = follower_->start();
-    ASSERT_TRUE(started) << started.error().message;
-  }
-
-  // What was pushed since the last call, once Linux has been silent for a while.
-  std::vector<std::string> news() {
-    pollfd waiting{.fd = follower_->descriptor(), .events = POLLIN, .revents = 0};
-    while (::poll(&waiting, 1, 20) > 0) follower_->on_readable();
-    return std::exchange(pushed_, {});
-  }
-
-  static Event neighbor_event(EventType type, std::string_view address) {
-    return Event{.type = type, .family = Family::v4, .port = 0, .address = ip(address)};
-  }
-
-  std::unique_ptr<NetlinkFollower> follower_;
-  std::vector<std::string> pushed_;
-  std::function<void()> on_push_;
-};
 
 TEST_F(Follower, PutsTheConfigurationOntoTheMirrorsAndPushesIt) {
   make_mirrors();

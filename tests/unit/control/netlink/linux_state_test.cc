@@ -18,7 +18,7 @@ IpAddress ip(std::string_view text) {
 
 RoutePrefix prefix(std::string_view text) {
   const auto parsed = parse_prefix(text);
-  return {.network = parsed->address, .bits = parsed->prefix_bits};
+  return {.network = parsed->address, .bits = parsed->prefix_bits, .family = parsed->family};
 }
 
 LinuxRoute route(std::string_view destination, std::vector<NextHop> hops,
@@ -114,6 +114,28 @@ TEST(LinuxState, AnOnLinkRouteWithoutAnAddressIsTold) {
   state.addresses.insert({.port = 0, .address = ip("192.0.2.1"), .bits = 32});
   state.add_route(route("192.0.2.0/24", {{kWan, {}}}), RoutePlace::first);
   EXPECT_EQ(state.forwarding_route(prefix("192.0.2.0/24")), via(0, "0.0.0.0"));
+}
+
+// The first four bytes of 2001:db8:: as an IPv4 address are those of 32.1.13.184.
+TEST(LinuxState, KeepsFamiliesApart) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("::/0", {{kWan, ip("fe80::1")}}), RoutePlace::first);
+  state.add_route(route("0.0.0.0/0", {{kLan, ip("192.0.2.2")}}), RoutePlace::first);
+  EXPECT_EQ(state.forwarding_route(prefix("::/0")), via(0, "fe80::1"));
+  EXPECT_EQ(state.forwarding_route(prefix("0.0.0.0/0")), via(1, "192.0.2.2"));
+  state.add_route(route("2001:db8::/32", {{kWan, {}}}), RoutePlace::first);
+  state.addresses.insert({0, ip("32.1.13.184"), 32});
+  EXPECT_EQ(state.forwarding_route(prefix("2001:db8::/32")), via(0, "::"));
+  state.addresses.insert({0, ip("2001:db8::1"), 32, Family::v6});
+  EXPECT_EQ(state.forwarding_route(prefix("2001:db8::/32")), kNothing);
+}
+
+TEST(LinuxState, SaysWhetherItKnewARouteThatGoes) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("::/0", {{kWan, ip("fe80::1")}}), RoutePlace::first);
+  EXPECT_FALSE(state.remove_route(route("::/0", {{kWan, ip("fe80::2")}})));
+  EXPECT_TRUE(state.remove_route(route("::/0", {{kWan, ip("fe80::1")}})));
+  EXPECT_FALSE(state.remove_route(route("::/0", {{kWan, ip("fe80::1")}})));
 }
 
 }  // namespace

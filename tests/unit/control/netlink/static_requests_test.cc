@@ -32,5 +32,21 @@ TEST(StaticRequests, CarryTheConfigurationsAddressesRoutesAndNeighborsInThisOrde
                                           "neighbor_set 1 10.1.0.2 02:00:00:00:00:02"));
 }
 
+TEST(StaticRequests, CarryBothFamilies) {
+  Config config;
+  config.ports = {{.name = "wan", .addresses = {prefix("2001:db8::1/64"), prefix("192.0.2.1/24")}}};
+  config.routes = {{.prefix = prefix("2001:db8:2::/48"), .via = parse_address("fe80::2")->address}};
+  config.neighbors = {{.family = Family::v6,
+                       .address = parse_address("fe80::2")->address,
+                       .mac = {2, 0, 0, 0, 0, 2},
+                       .port = 0}};
+  std::vector<std::string> texts;
+  for (const Request& request : static_requests(config)) texts.push_back(text_of(request));
+  EXPECT_THAT(texts,
+              testing::ElementsAre("address_add 0 2001:db8::1/64", "address_add 0 192.0.2.1/24",
+                                   "route_add 0 2001:db8:2::/48 via fe80::2",
+                                   "neighbor_set 0 fe80::2 02:00:00:00:00:02"));
+}
+
 }  // namespace
 }  // namespace culvert
