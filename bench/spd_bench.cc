@@ -3,6 +3,7 @@
 //   hits      every flow has a policy; priorities follow prefix lengths, so some tuples are skipped
 //   misses    no flow has one: every tuple is probed, the worst case
 //   tuples    distinct pairs of prefix lengths
+//   ipv6      the same policies and flows, their addresses in the first words of IPv6 ones
 // add_and_remove is per pair of changes; "packets" there are pairs.
 
 #include <algorithm>
@@ -69,17 +70,53 @@ void lookup(benchmark::State& state, const PerfCounters& counters, std::uint32_t
     const auto number = static_cast<std::uint32_t>(random() % count);
     const Selector selector = policy_of(number, tuples).selector;
     const std::uint32_t other = asked == Asked::hits ? 0 : 0x80000000;
-    flows.push_back(words_of({.src = Ipv4Address{selector.src.v4().host()},
-                              .dst = Ipv4Address{selector.dst.v4().host() ^ other},
-                              .src_port = 1000,
-                              .dst_port = 2000,
-                              .protocol = IpProtocol::udp}));
+    flows.push_back(words_of(FlowKey{.src = Ipv4Address{selector.src.v4().host()},
+                                     .dst = Ipv4Address{selector.dst.v4().host() ^ other},
+                                     .src_port = 1000,
+                                     .dst_port = 2000,
+                                     .protocol = IpProtocol::udp}));
   }
   std::array<const PolicyEntry*, kBurstPackets> found{};
   std::size_t position = 0;
   measure_packets(state, counters, kBurstPackets, [&] {
     policies->spd->lookup_burst(Direction::out, std::span(flows).subspan(position, kBurstPackets),
                                 found);
+    benchmark::DoNotOptimize(found);
+    position = (position + kBurstPackets) % kFlows;
+  });
+}
+
+// The same policy of IPv6: its addresses and prefix lengths are those of the first 32 bits.
+PolicySpec ipv6_policy_of(std::uint32_t number, std::uint32_t tuples) {
+  PolicySpec spec = policy_of(number, tuples);
+  spec.selector.family = Family::v6;
+  return spec;
+}
+
+void lookup_ipv6(benchmark::State& state, const PerfCounters& counters, std::uint32_t count,
+                 std::uint32_t tuples, Asked asked) {
+  NoReaders quiescence;
+  const std::unique_ptr<Spd> spd = Spd::create(count + 1, 0x5bd1e995973b1a2f, quiescence);
+  if (spd == nullptr) std::abort();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (spd->set(i, ipv6_policy_of(i, tuples)) != Refusal::none) std::abort();
+  }
+  std::mt19937 random(1);
+  std::vector<FlowWords6> flows;
+  for (std::size_t i = 0; i < kFlows; ++i) {
+    const auto number = static_cast<std::uint32_t>(random() % count);
+    Selector selector = ipv6_policy_of(number, tuples).selector;
+    if (asked == Asked::misses) selector.dst.bytes[0] ^= 0x80;
+    flows.push_back(words_of(FlowKey6{.src = selector.src.bytes,
+                                      .dst = selector.dst.bytes,
+                                      .src_port = 1000,
+                                      .dst_port = 2000,
+                                      .protocol = IpProtocol::udp}));
+  }
+  std::array<const PolicyEntry*, kBurstPackets> found{};
+  std::size_t position = 0;
+  measure_packets(state, counters, kBurstPackets, [&] {
+    spd->lookup_burst(Direction::out, std::span(flows).subspan(position, kBurstPackets), found);
     benchmark::DoNotOptimize(found);
     position = (position + kBurstPackets) % kFlows;
   });
@@ -108,6 +145,12 @@ void register_all(const PerfCounters& counters) {
       add_benchmark(counters, "spd_lookup_burst32_misses_" + suffix, [=](auto& state, auto& perf) {
         lookup(state, perf, count, tuples, Asked::misses);
       });
+      add_benchmark(
+          counters, "spd_lookup_ipv6_burst32_hits_" + suffix,
+          [=](auto& state, auto& perf) { lookup_ipv6(state, perf, count, tuples, Asked::hits); });
+      add_benchmark(
+          counters, "spd_lookup_ipv6_burst32_misses_" + suffix,
+          [=](auto& state, auto& perf) { lookup_ipv6(state, perf, count, tuples, Asked::misses); });
       add_benchmark(counters, "spd_add_and_remove_" + suffix,
                     [=](auto& state, auto& perf) { add_and_remove(state, perf, count, tuples); });
     }
