@@ -7,6 +7,7 @@
 
 #include "dataplane/fib.h"
 #include "tests/unit/dataplane/reader_threads.h"
+#include "tests/unit/dataplane/spd_test_support.h"
 
 namespace culvert {
 namespace {
@@ -56,6 +57,66 @@ TEST(FibThreads, AlwaysFindTheRightGatewayWhilePrefixesFlap) {
       const Ipv4Address via = round % 3 == 0 ? gateway(i) : other_gateway(i);
       ASSERT_EQ(round % 2 == 0 ? fib->route_add(prefix, via, kPort) : fib->route_delete(prefix),
                 Refusal::none);
+    }
+    fib->publish();
+  }
+  readers.stop();
+}
+
+// The same with IPv6, where each network is also handed over between one /48 and its two halves.
+TEST(FibThreads, AlwaysFindTheRightGatewayWhileIpv6PrefixesFlap) {
+  ReaderThreads readers(2);
+  const auto fib = Fib::create(
+      "flap6",
+      {.max_routes = 64, .max_long_networks = 16, .max_adjacencies = 512, .max_ipv6_routes = 512},
+      readers);
+  ASSERT_NE(fib, nullptr);
+  const auto net = [](std::uint32_t i) { return ip6(static_cast<std::uint16_t>(i), 0); };
+  const auto link_local = [](std::uint32_t last) {
+    Ipv6Address address{0xfe, 0x80};
+    address[15] = static_cast<std::uint8_t>(last);
+    return address;
+  };
+  for (std::uint32_t i = 0; i < kNetworks; ++i) {
+    ASSERT_EQ(fib->route_add(Ipv6Prefix{net(i), 48}, link_local(i), kPort), Refusal::none);
+  }
+  fib->publish();
+  readers.start([&] {
+    std::array<Ipv6Address, kNetworks> destinations;
+    std::array<AdjacencyIndex, kNetworks> found;
+    for (std::uint32_t host = 0; host < 32; ++host) {
+      for (std::uint32_t i = 0; i < kNetworks; ++i) {
+        destinations[i] = net(i);
+        destinations[i][6] = host % 2 == 0 ? 0 : 0x80;
+        destinations[i][15] = static_cast<std::uint8_t>(host);
+      }
+      fib->lookup_burst(destinations, found);
+      for (std::uint32_t i = 0; i < kNetworks; ++i) {
+        const Adjacency adjacency = fib->adjacency(found[i]);
+        ASSERT_EQ(adjacency.kind, AdjacencyKind::unresolved);
+        ASSERT_EQ(adjacency.next_hop.bytes[15] % 64, i);
+      }
+    }
+  });
+  for (std::uint32_t round = 0; round < 600; ++round) {
+    for (std::uint32_t i = 0; i < kNetworks; ++i) {
+      const bool is_whole = (round + i) % 2 == 0;
+      const Ipv6Address via = link_local(round % 3 == 0 ? i : i + 64);
+      Ipv6Prefix half{net(i), 49};
+      if (is_whole) {
+        ASSERT_EQ(fib->route_add(Ipv6Prefix{net(i), 48}, via, kPort), Refusal::none);
+      }
+      for (const std::uint8_t bit : {std::uint8_t{0}, std::uint8_t{0x80}}) {
+        half.address[6] = bit;
+        if (!is_whole) {
+          ASSERT_EQ(fib->route_add(half, via, kPort), Refusal::none);
+        } else {
+          static_cast<void>(fib->route_delete(half));
+        }
+      }
+      if (!is_whole) {
+        static_cast<void>(fib->route_delete(Ipv6Prefix{net(i), 48}));
+      }
     }
     fib->publish();
   }
