@@ -61,6 +61,42 @@ std::string port_with(std::string_view lines) {
   return "[[port]]\nname = \"wan\"\ndevice = \"wan0\"\n" + std::string(lines) + "\n";
 }
 
+TEST(Config, ReadsAddressesRoutesAndNeighborsOfIpv6) {
+  const auto result = parse(R"(
+[dataplane]
+cores = [1]
+
+[[port]]
+name = "wan"
+device = "wan0"
+addresses = ["2001:db8:1::1/64", "fe80::1/64"]
+
+[[port]]
+name = "lan"
+device = "lan0"
+addresses = ["2001:db8:2::1/64", "fe80::1/64"]
+
+[[route]]
+prefix = "::/0"
+via = "fe80::2"
+port = "wan"
+
+[[neighbor]]
+address = "fe80::2"
+mac = "02:00:00:00:00:02"
+port = "wan"
+)");
+  ASSERT_TRUE(result.config.has_value());
+  const Config& config = *result.config;
+  ASSERT_EQ(config.ports[1].addresses.size(), 2u);
+  EXPECT_EQ(config.ports[1].addresses[0].family, Family::v6);
+  EXPECT_EQ(config.ports[1].addresses[0].prefix_bits, 64);
+  EXPECT_EQ(config.routes[0].prefix.family, Family::v6);
+  EXPECT_EQ(address_text(Family::v6, config.routes[0].via), "fe80::2");
+  EXPECT_EQ(config.neighbors[0].family, Family::v6);
+  EXPECT_EQ(address_text(Family::v6, config.neighbors[0].address), "fe80::2");
+}
+
 TEST(Config, ReadsTheWholeFormat) {
   const auto result = parse(kSite);
   ASSERT_TRUE(result.config.has_value());

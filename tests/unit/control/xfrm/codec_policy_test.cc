@@ -65,6 +65,27 @@ TEST(PolicyCodec, ATemplateWithoutFamilyTakesThePolicys) {
   EXPECT_EQ(parse(out_info(), {wanted})->templates[0].family, Family::v4);
 }
 
+TEST(PolicyCodec, TakesSelectorAndTemplatesOfIpv6) {
+  xfrm_userpolicy_info info = out_info();
+  info.sel.family = AF_INET6;
+  info.sel.prefixlen_d = 128;
+  info.sel.daddr.a6[3] = 0x01000000;  // ::1
+  xfrm_user_tmpl wanted = tunnel();
+  wanted.family = AF_INET6;
+  wanted.saddr.a6[3] = 0x02000000;
+  wanted.id.daddr.a6[3] = 0x03000000;
+  const auto policy = parse(info, {wanted, tunnel()});
+  ASSERT_TRUE(policy) << policy.error().message;
+  EXPECT_EQ(policy->family, Family::v6);
+  EXPECT_EQ(policy->selector.family, Family::v6);
+  EXPECT_EQ(policy->selector.dst_prefix_bits, 128);
+  EXPECT_EQ(policy->selector.dst.bytes[15], 1);
+  EXPECT_EQ(policy->templates[0].family, Family::v6);
+  EXPECT_EQ(policy->templates[0].src.bytes[15], 2);
+  EXPECT_EQ(policy->templates[0].dst.bytes[15], 3);
+  EXPECT_EQ(policy->templates[1].family, Family::v4);
+}
+
 TEST(PolicyCodec, RefusesWhatTheKernelRefusesInItsWords) {
   xfrm_userpolicy_info info = out_info();
   info.share = 4;
