@@ -41,9 +41,8 @@ std::uint64_t FibV6::hash(const Words& network, std::uint32_t bits) const {
 }
 
 std::uint32_t FibV6::find(const Words& network, std::uint32_t bits, std::uint64_t hash) const {
-  return prefixes_.find(hash, tag_of(hash), [&](std::uint32_t id) {
-    return entries_[id].network == network && entries_[id].bits == bits;
-  });
+  return prefixes_.find(hash, tag_of(hash),
+                        [&](std::uint32_t id) { return is_prefix(id, network, bits); });
 }
 
 bool FibV6::set(const Ipv6Prefix& prefix, bool, AdjacencyIndex adjacency) {
@@ -112,17 +111,25 @@ std::size_t FibV6::probe(std::uint32_t bits, std::span<const Words> destinations
                          std::span<std::uint32_t> open,
                          std::span<AdjacencyIndex> adjacencies) const {
   std::array<std::uint64_t, kChunk> hashes;
+  std::array<BucketTable::Guess, kChunk> guesses;
   for (std::size_t i = 0; i < open.size(); ++i) {
     hashes[i] = hash(network_words(destinations[open[i]], bits), bits);
     prefixes_.prefetch(hashes[i]);
   }
   for (std::size_t i = 0; i < open.size(); ++i) {
-    __builtin_prefetch(entries_.data() + prefixes_.guess(hashes[i], tag_of(hashes[i])).id);
+    guesses[i] = prefixes_.guess(hashes[i], tag_of(hashes[i]));
+    __builtin_prefetch(entries_.data() + guesses[i].id);
   }
   std::size_t left = 0;
   for (std::size_t i = 0; i < open.size(); ++i) {
     const std::uint32_t position = open[i];
-    const std::uint32_t id = find(network_words(destinations[position], bits), bits, hashes[i]);
+    std::uint32_t id = guesses[i].id;
+    if (!guesses[i].is_certain) {
+      const Words network = network_words(destinations[position], bits);
+      if (id == BucketTable::kNone || !is_prefix(id, network, bits)) {
+        id = find(network, bits, hashes[i]);
+      }
+    }
     if (id == BucketTable::kNone) {
       open[left++] = position;
     } else {

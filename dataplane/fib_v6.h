@@ -71,6 +71,9 @@ class FibV6 {
     return static_cast<std::uint32_t>(hash >> 32) | 1u << 31;
   }
   [[nodiscard]] std::uint64_t hash(const Words& network, std::uint32_t bits) const;
+  [[nodiscard]] bool is_prefix(std::uint32_t id, const Words& network, std::uint32_t bits) const {
+    return entries_[id].network == network && entries_[id].bits == bits;
+  }
   [[nodiscard]] std::uint32_t find(const Words& network, std::uint32_t bits,
                                    std::uint64_t hash) const;
   void add(const Ipv6Prefix& prefix, AdjacencyIndex adjacency);
