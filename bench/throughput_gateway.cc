@@ -78,7 +78,7 @@ Spi spi_of(std::uint32_t tunnel) {
 
 std::vector<std::byte> key_material(TransformId transform, std::uint32_t tunnel) {
   const TransformInfo& info = *transform_info(transform);
-  std::vector<std::byte> material(std::size_t{info.key_bytes} + info.salt_bytes);
+  std::vector<std::byte> material(info.material_bytes());
   std::mt19937 random(tunnel + 1);
   for (std::byte& byte : material) byte = static_cast<std::byte>(random());
   return material;

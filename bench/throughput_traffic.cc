@@ -95,21 +95,17 @@ Traffic::~Traffic() {
   for (const Slot& slot : slots_) rte_pktmbuf_free(slot.mbuf);
 }
 
+// The limit is known for AES-GCM only.
 void Traffic::choose_raw_call() {
   const bool is_seal = kind_.direction == TrafficDirection::seal;
-  switch (kind_.tunnels.transform) {
-    case TransformId::none:
-      break;
-    case TransformId::aes128_gcm16:
-      raw_call_ = is_seal ? manager_->gcm128_enc : manager_->gcm128_dec;
-      break;
-    case TransformId::aes192_gcm16:
-      raw_call_ = is_seal ? manager_->gcm192_enc : manager_->gcm192_dec;
-      break;
-    case TransformId::aes256_gcm16:
-      raw_call_ = is_seal ? manager_->gcm256_enc : manager_->gcm256_dec;
-      break;
-  }
+  const TransformInfo& info = *transform_info(kind_.tunnels.transform);
+  if (info.construction != Construction::gcm) return;
+  if (info.cipher_key_bytes == 16)
+    raw_call_ = is_seal ? manager_->gcm128_enc : manager_->gcm128_dec;
+  if (info.cipher_key_bytes == 24)
+    raw_call_ = is_seal ? manager_->gcm192_enc : manager_->gcm192_dec;
+  if (info.cipher_key_bytes == 32)
+    raw_call_ = is_seal ? manager_->gcm256_enc : manager_->gcm256_dec;
 }
 
 ThroughputGateway::Side Traffic::source_side() const {

@@ -113,7 +113,7 @@ Result<TransformId> transform_of(const Algorithm& aead, const Key& key) {
   if (aead.key_bits == key.size_bytes() * 8) {
     for (std::size_t id = 1; id < kTransforms.size(); ++id) {
       const TransformInfo& transform = kTransforms[id];
-      if (key.size_bytes() == std::size_t{transform.key_bytes} + transform.salt_bytes) {
+      if (key.size_bytes() == transform.material_bytes()) {
         return static_cast<TransformId>(id);
       }
     }

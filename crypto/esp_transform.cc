@@ -5,15 +5,21 @@
 #include <intel-ipsec-mb.h>
 
 #include <cassert>
+#include <utility>
 
+#include "crypto/expand_key.h"
+#include "crypto/gather.h"
 #include "crypto/key.h"
+#include "crypto/key_layout.h"
 
 namespace culvert {
 namespace {
 
 static_assert(sizeof(gcm_key_data) == sizeof(ExpandedKey::schedule));
 
-constexpr std::size_t kIcvBytes = 16;  // of every transform so far
+constexpr std::size_t kFullIcvBytes = 16;
+constexpr std::size_t kWipedIcvBytes = 8;  // the shortest ICV there is
+constexpr auto kLastFullIcv = static_cast<std::size_t>(TransformId::aes256_gcm16);
 
 constexpr std::size_t index_of(TransformId id) {
   return static_cast<std::size_t>(id);
@@ -23,10 +29,9 @@ constexpr std::size_t index_of(TransformId id) {
 // open could find equal.
 void seal_with_no_key(const gcm_key_data*, gcm_context_data*, std::uint8_t* out,
                       const std::uint8_t*, std::uint64_t in_bytes, const std::uint8_t*,
-                      const std::uint8_t*, std::uint64_t, std::uint8_t* tag,
-                      std::uint64_t tag_bytes) {
+                      const std::uint8_t*, std::uint64_t, std::uint8_t* tag, std::uint64_t) {
   if (in_bytes != 0) std::memset(out, 0, in_bytes);
-  std::memset(tag, 0, tag_bytes);
+  std::memset(tag, 0, kWipedIcvBytes);
 }
 void open_with_no_key(const gcm_key_data*, gcm_context_data*, std::uint8_t* out,
                       const std::uint8_t*, std::uint64_t in_bytes, const std::uint8_t*,
@@ -54,11 +59,17 @@ Verdict compare_icv(__m128i computed, __m128i received) {
   return static_cast<Verdict>(is_equal);
 }
 
-// Cache lines of the key, as a bit mask, that a packet of any length reads. Offsets in bytes:
-// round keys from 0 (176, 208 or 240); hash keys 240 to 367 on AVX2 and AVX-512 without VAES, with
-// their Karatsuba halves to 495 on SSE and AVX, by packet length on VAES; salt in the last line.
-std::uint16_t fixed_key_lines(TransformId transform, CodePath path) {
-  unsigned lines = transform == TransformId::aes128_gcm16 ? 0x8007 : 0x800f;
+// Cache lines of the key, as a bit mask, that a packet of any length reads; the last one for salt
+// and transform. Offsets of GCM in bytes: round keys from 0 (176, 208 or 240); hash keys 240 to 367
+// on AVX2 and AVX-512 without VAES, with their Karatsuba halves to 495 on SSE and AVX, by packet
+// length on VAES.
+std::uint16_t fixed_key_lines(std::size_t transform, CodePath path) {
+  const TransformInfo& info = kTransforms[transform];
+  if (info.construction != Construction::gcm && info.construction != Construction::gmac) {
+    const unsigned used_lines = (kKeyLayouts[transform].end + 63u) / 64;
+    return static_cast<std::uint16_t>(0x8000u | ((1u << used_lines) - 1));
+  }
+  unsigned lines = info.cipher_key_bytes == 16 ? 0x8007 : 0x800f;
   if (path == CodePath::avx2 || path == CodePath::avx512) lines |= 0x0038;
   if (path == CodePath::sse || path == CodePath::avx) lines |= 0x00f8;
   return static_cast<std::uint16_t>(lines);
@@ -128,13 +139,23 @@ std::unique_ptr<Engine> Engine::create(CodePath path) {
 }
 
 Engine::Engine(IMB_MGR* manager, CodePath path)
-    : manager_(manager),
-      path_(path),
-      seal_calls_{seal_with_no_key, manager->gcm128_enc, manager->gcm192_enc, manager->gcm256_enc},
-      open_calls_{open_with_no_key, manager->gcm128_dec, manager->gcm192_dec, manager->gcm256_dec},
-      expand_calls_{nullptr, manager->gcm128_pre, manager->gcm192_pre, manager->gcm256_pre} {
+    : manager_(manager), path_(path), gather_(std::make_unique<Gather>(manager)) {
+  seal_calls_[0] = seal_with_no_key;
+  open_calls_[0] = open_with_no_key;
+  const std::array seals{manager->gcm128_enc, manager->gcm192_enc, manager->gcm256_enc};
+  const std::array opens{manager->gcm128_dec, manager->gcm192_dec, manager->gcm256_dec};
+  for (std::size_t i = 1; i < kDirectCount; ++i) {
+    seal_calls_[i] = seals[(i - 1) % 3];
+    open_calls_[i] = opens[(i - 1) % 3];
+  }
   for (std::size_t i = 1; i < kTransformCount; ++i) {
-    fixed_lines_[i] = fixed_key_lines(static_cast<TransformId>(i), path);
+    fixed_lines_[i] = fixed_key_lines(i, path);
+    const Construction construction = kTransforms[i].construction;
+    const bool is_gmac = construction == Construction::gmac;
+    const bool reads_powers =
+        path == CodePath::avx512_vaes && (is_gmac || construction == Construction::gcm);
+    // GMAC hashes SPI, 64 bits of sequence number and the IV too.
+    hashed_bytes_[i] = !reads_powers ? kNoPowersOfH : is_gmac ? 20 : 0;
   }
 }
 
@@ -147,43 +168,79 @@ ExpandStatus Engine::expand(TransformId transform, std::span<const std::byte> ke
   key.wipe();
   const TransformInfo* info = transform_info(transform);
   if (info == nullptr) return ExpandStatus::unknown_transform;
-  if (key_material.size() != std::size_t{info->key_bytes} + info->salt_bytes) {
-    return ExpandStatus::wrong_key_length;
-  }
-  auto* schedule = reinterpret_cast<gcm_key_data*>(key.schedule.data());
-  expand_calls_[index_of(transform)](key_material.data(), schedule);
-  std::ranges::copy(key_material.last(info->salt_bytes), key.salt.begin());
-  key.transform = transform;
+  if (key_material.size() != info->material_bytes()) return ExpandStatus::wrong_key_length;
+  expand_key(*manager_, transform, key_material, key);
   return ExpandStatus::ok;
 }
 
 void Engine::seal(std::span<const CryptoJob> jobs) {
   gcm_context_data context;
-  for (const CryptoJob& job : jobs) {
+  std::size_t gathered = 0;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const CryptoJob& job = jobs[i];
     assert(job.payload_bytes == 0 || job.payload != nullptr);
-    seal_calls_[index_of(job.key->transform)](
+    const std::size_t transform = index_of(job.key->transform);
+    if (transform >= kDirectCount) {
+      if (gathered == gathered_.size()) {
+        gather_->seal(jobs, std::span(gathered_).first(std::exchange(gathered, 0)));
+      }
+      gathered_[gathered++] = static_cast<std::uint16_t>(i);
+      continue;
+    }
+    seal_calls_[transform](
         schedule_of(*job.key), &context, raw(job.payload), raw(job.payload), job.payload_bytes,
-        raw(job.nonce.data()), raw(job.aad.data()), job.aad_bytes, raw(job.icv), kIcvBytes);
+        raw(job.nonce.data()), raw(job.aad.data()), job.aad_bytes, raw(job.icv),
+        transform <= kLastFullIcv ? kFullIcvBytes : kTransforms[transform].icv_bytes);
   }
+  if (gathered != 0) gather_->seal(jobs, std::span(gathered_).first(gathered));
 }
 
 void Engine::open(std::span<const CryptoJob> jobs, std::span<Verdict> verdicts) {
   assert(jobs.size() == verdicts.size());
   gcm_context_data context;
+  std::size_t gathered = 0;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const CryptoJob& job = jobs[i];
     assert(job.payload_bytes == 0 || job.payload != nullptr);
+    const std::size_t transform = index_of(job.key->transform);
+    if (transform > kLastFullIcv) {
+      if (transform < kDirectCount) {
+        verdicts[i] = open_short_icv(job);
+        continue;
+      }
+      if (gathered == gathered_.size()) {
+        gather_->open(jobs, std::span(gathered_).first(std::exchange(gathered, 0)), verdicts);
+      }
+      gathered_[gathered++] = static_cast<std::uint16_t>(i);
+      continue;
+    }
     const __m128i received = load_icv(job.icv);
     // The library returns without a word, and without a tag, when it dislikes an argument. The
     // complement of what was received never compares equal.
-    alignas(16) std::array<std::byte, kIcvBytes> computed;
+    alignas(16) std::array<std::byte, kFullIcvBytes> computed;
     _mm_store_si128(reinterpret_cast<__m128i*>(computed.data()),
                     _mm_xor_si128(received, _mm_set1_epi8(-1)));
-    open_calls_[index_of(job.key->transform)](
-        schedule_of(*job.key), &context, raw(job.payload), raw(job.payload), job.payload_bytes,
-        raw(job.nonce.data()), raw(job.aad.data()), job.aad_bytes, raw(computed.data()), kIcvBytes);
+    open_calls_[transform](schedule_of(*job.key), &context, raw(job.payload), raw(job.payload),
+                           job.payload_bytes, raw(job.nonce.data()), raw(job.aad.data()),
+                           job.aad_bytes, raw(computed.data()), kFullIcvBytes);
     verdicts[i] = compare_icv(load_icv(computed.data()), received);
   }
+  if (gathered != 0) gather_->open(jobs, std::span(gathered_).first(gathered), verdicts);
+}
+
+// AES-GCM with an ICV of 8 or 12 bytes. All is done as with 16 bytes that end in equal ones.
+Verdict Engine::open_short_icv(const CryptoJob& job) {
+  const std::size_t transform = index_of(job.key->transform);
+  const std::size_t icv_bytes = kTransforms[transform].icv_bytes;
+  gcm_context_data context;
+  alignas(16) std::array<std::byte, kFullIcvBytes> received{};
+  alignas(16) std::array<std::byte, kFullIcvBytes> computed{};
+  std::memcpy(received.data(), job.icv, icv_bytes);
+  for (std::size_t i = 0; i < icv_bytes; ++i) computed[i] = ~received[i];
+  open_calls_[transform](schedule_of(*job.key), &context, raw(job.payload), raw(job.payload),
+                         job.payload_bytes, raw(job.nonce.data()), raw(job.aad.data()),
+                         job.aad_bytes, raw(computed.data()), icv_bytes);
+  return compare_icv(load_icv(computed.data()), load_icv(received.data()));
 }
 
 std::string_view Engine::code_path() const {

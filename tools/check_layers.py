@@ -29,6 +29,7 @@ LIBRARIES = [
     ("xdp", r"(bpf|xdp)/\w+\.h"),
     ("googletest", r"(gtest|gmock)/.*\.h"),
     ("benchmark", r"benchmark/.*\.h"),
+    ("openssl", r"openssl/.*\.h"),
     ("linux", r"(linux|sys|net|netinet|arpa|asm)/.*\.h|"
               r"(dlfcn|errno|fcntl|grp|poll|pwd|pthread|sched|signal|stdarg|stdlib|string|time|"
               r"unistd|ifaddrs|netdb|getopt|endian|byteswap|limits|stdio)\.h"),
