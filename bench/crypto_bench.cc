@@ -9,10 +9,15 @@
 // core cycles on Zen 5): where it reads more, a neighbour is loud. Without hardware counters the
 // unit is the thread's CPU time in TSC cycles, and core_estimate is that times the clock ratio
 // measured beside it.
-//   raw_*         direct calls of ipsec-mb, as few instructions around them as possible
-//   engine_*      Engine::seal and open in bursts of 32, filling the jobs included
+//   raw_*         ipsec-mb alone (bench/crypto_raw.h), as few instructions around it as possible
+//   engine_*      Engine::seal and open, filling the jobs included
 //   prefetched_*  the same with the keys of the next burst prefetched
-// Opened packets are not authentic: the work is the same, and the buffers need no second copy.
+// ..._32deep is the number of packets in one call. All use one transform; mixed ones are
+// throughput's matter.
+// Opened packets are not authentic with AES-GCM and the other AEADs: the work is the same, and the
+// buffers need no second copy. With cipher and integrity apart only authentic packets are
+// decrypted: there every burst is first copied from sealed packets, and what the copying alone
+// costs is taken off.
 
 #include <benchmark/benchmark.h>
 #include <intel-ipsec-mb.h>
@@ -28,19 +33,21 @@
 #include <string>
 #include <vector>
 
+#include "bench/crypto_raw.h"
 #include "bench/perf_counters.h"
 #include "crypto/esp_transform.h"
 
 namespace culvert {
 namespace {
 
-constexpr std::size_t kBurstPackets = 32;
+constexpr std::size_t kMostPackets = 128;
 constexpr std::size_t kBufferBytes = 1536;
+constexpr std::size_t kPayloadOffset = 64;  // ESP header and IV in front
 constexpr std::uint32_t kAadBytes = 8;
 constexpr std::size_t kHugePageBytes = 2u << 20;
 
 enum class Way { raw, engine, prefetched };
-enum class Direction { seal, open };
+using Direction = RawCrypto::Direction;
 
 struct Case {
   Way way;
@@ -48,6 +55,13 @@ struct Case {
   TransformId transform;
   std::uint32_t payload_bytes;
   std::size_t keys;
+  std::size_t depth;
+
+  // Whether opening must find authentic packets to do its whole work.
+  [[nodiscard]] bool needs_authentic() const {
+    return direction == Direction::open &&
+           transform_info(transform)->construction == Construction::combined;
+  }
 };
 
 // Expanded keys in huge pages where possible, as the SA table keeps them.
@@ -59,7 +73,7 @@ class KeyTable {
     keys_.reset(static_cast<ExpandedKey*>(std::aligned_alloc(kHugePageBytes, bytes)));
     madvise(keys_.get(), bytes, MADV_HUGEPAGE);
     const TransformInfo& info = *transform_info(transform);
-    std::vector<std::byte> material(std::size_t{info.key_bytes} + info.salt_bytes);
+    std::vector<std::byte> material(info.material_bytes());
     for (std::size_t i = 0; i < count; ++i) {
       std::memcpy(material.data(), &i, sizeof i);
       if (engine.expand(transform, material, keys_.get()[i]) != ExpandStatus::ok) std::abort();
@@ -70,11 +84,15 @@ class KeyTable {
     std::shuffle(order_.begin(), order_.end(), std::mt19937(1));
   }
 
-  [[nodiscard]] const ExpandedKey& next() {
-    const ExpandedKey& key = keys_.get()[order_[position_]];
+  [[nodiscard]] std::size_t next() {
+    const std::size_t index = order_[position_];
     position_ = position_ + 1 == count_ ? 0 : position_ + 1;
-    return key;
+    return index;
   }
+  [[nodiscard]] const ExpandedKey& operator[](std::size_t index) const {
+    return keys_.get()[index];
+  }
+  [[nodiscard]] std::size_t size() const { return count_; }
 
  private:
   struct Free {
@@ -86,73 +104,87 @@ class KeyTable {
   std::size_t position_ = 0;
 };
 
-using Burst = std::array<const ExpandedKey*, kBurstPackets>;
-
 class Workbench {
  public:
   explicit Workbench(const Case& what)
       : what_(what),
         engine_(Engine::create()),
-        manager_(alloc_mb_mgr(0)),
+        raw_(what.transform, what.direction),
         keys_(*engine_, what.transform, what.keys),
-        buffers_(kBurstPackets * kBufferBytes, std::byte{0x5a}) {
-    init_mb_mgr_auto(manager_.get(), nullptr);
-    raw_call_ = raw_call(what.direction, what.transform);
+        buffers_(kMostPackets * kBufferBytes, std::byte{0x5a}),
+        jobs_(what.depth),
+        verdicts_(what.depth),
+        packets_(what.depth),
+        current_(what.depth),
+        next_(what.depth) {
+    if (what.needs_authentic()) seal_originals();
     take_keys(next_);
   }
 
   void run_burst() {
-    std::swap(current_, next_);
-    take_keys(next_);
-    if (what_.way == Way::raw) return run_raw();
+    start_burst();
+    if (what_.way == Way::raw) {
+      for (std::size_t i = 0; i < what_.depth; ++i) {
+        packets_[i] = {&keys_[current_[i]], payload(buffers_, i)};
+      }
+      return raw_.run(packets_, what_.payload_bytes);
+    }
     if (what_.way == Way::prefetched) {
-      for (const ExpandedKey* key : next_) {
-        engine_->prefetch_key(*key, what_.transform, what_.payload_bytes);
+      for (const std::size_t key : next_) {
+        engine_->prefetch_key(keys_[key], what_.transform, what_.payload_bytes);
       }
     }
-    for (std::size_t i = 0; i < kBurstPackets; ++i) fill(jobs_[i], *current_[i], i);
+    for (std::size_t i = 0; i < what_.depth; ++i) fill(jobs_[i], keys_[current_[i]], i);
     if (what_.direction == Direction::seal) return engine_->seal(jobs_);
     engine_->open(jobs_, verdicts_);
-    benchmark::DoNotOptimize(verdicts_);
+    benchmark::DoNotOptimize(verdicts_.data());
+  }
+
+  // What of run_burst() is not to be counted.
+  void start_burst() {
+    std::swap(current_, next_);
+    take_keys(next_);
+    if (!what_.needs_authentic()) return;
+    const std::size_t bytes = kPayloadOffset + what_.payload_bytes + kMaxIcvBytes;
+    for (std::size_t i = 0; i < what_.depth; ++i) {
+      std::memcpy(buffers_.data() + i * kBufferBytes,
+                  originals_.data() + current_[i] * kBufferBytes, bytes);
+    }
+    benchmark::ClobberMemory();
+  }
+
+  // All packets of the last burst were authentic, or need not be.
+  [[nodiscard]] bool is_valid() const {
+    return !what_.needs_authentic() || what_.way == Way::raw ||
+           std::ranges::all_of(verdicts_,
+                               [](Verdict verdict) { return verdict == Verdict::authentic; });
   }
 
  private:
-  struct FreeManager {
-    void operator()(IMB_MGR* manager) const { free_mb_mgr(manager); }
-  };
-
-  [[nodiscard]] aes_gcm_enc_dec_t raw_call(Direction direction, TransformId transform) const {
-    const bool is_seal = direction == Direction::seal;
-    switch (transform) {
-      case TransformId::none:
-        break;
-      case TransformId::aes128_gcm16:
-        return is_seal ? manager_->gcm128_enc : manager_->gcm128_dec;
-      case TransformId::aes192_gcm16:
-        return is_seal ? manager_->gcm192_enc : manager_->gcm192_dec;
-      case TransformId::aes256_gcm16:
-        return is_seal ? manager_->gcm256_enc : manager_->gcm256_dec;
-    }
-    std::abort();
+  static std::byte* payload(std::vector<std::byte>& buffers, std::size_t index) {
+    return buffers.data() + index * kBufferBytes + kPayloadOffset;
   }
 
-  void take_keys(Burst& burst) {
-    for (const ExpandedKey*& key : burst) key = &keys_.next();
+  // One packet for each key.
+  void seal_originals() {
+    originals_.assign(keys_.size() * kBufferBytes, std::byte{0x5a});
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      CryptoJob job{};
+      fill(job, keys_[i], 0);
+      job.payload = payload(originals_, i);
+      job.icv = job.payload + what_.payload_bytes;
+      set_nonce(job, std::span<const std::byte, 8>(job.payload - 8, 8));
+      engine_->seal({&job, 1});
+    }
   }
 
-  void run_raw() {
-    gcm_context_data context;
-    for (std::size_t i = 0; i < kBurstPackets; ++i) {
-      auto* payload = reinterpret_cast<std::uint8_t*>(buffers_.data() + i * kBufferBytes);
-      raw_call_(reinterpret_cast<const gcm_key_data*>(current_[i]->schedule.data()), &context,
-                payload, payload, what_.payload_bytes, raw_nonce_.data(), raw_aad_.data(),
-                kAadBytes, payload + what_.payload_bytes, 16);
-    }
+  void take_keys(std::vector<std::size_t>& burst) {
+    for (std::size_t& key : burst) key = keys_.next();
   }
 
   void fill(CryptoJob& job, const ExpandedKey& key, std::size_t index) {
     job.key = &key;
-    job.payload = buffers_.data() + index * kBufferBytes;
+    job.payload = payload(buffers_, index);
     job.icv = job.payload + what_.payload_bytes;
     job.payload_bytes = what_.payload_bytes;
     job.aad_bytes = kAadBytes;
@@ -165,16 +197,15 @@ class Workbench {
 
   Case what_;
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<IMB_MGR, FreeManager> manager_;
+  RawCrypto raw_;
   KeyTable keys_;
   std::vector<std::byte> buffers_;
-  aes_gcm_enc_dec_t raw_call_ = nullptr;
-  alignas(16) std::array<std::uint8_t, 16> raw_nonce_{};
-  alignas(16) std::array<std::uint8_t, 16> raw_aad_{};
-  std::array<CryptoJob, kBurstPackets> jobs_{};
-  std::array<Verdict, kBurstPackets> verdicts_{};
-  Burst current_{};
-  Burst next_{};
+  std::vector<std::byte> originals_;
+  std::vector<CryptoJob> jobs_;
+  std::vector<Verdict> verdicts_;
+  std::vector<RawCrypto::Packet> packets_;
+  std::vector<std::size_t> current_;
+  std::vector<std::size_t> next_;
   std::uint64_t sequence_number_ = 0;
 };
 
@@ -198,16 +229,27 @@ double greatest(const std::vector<double>& values) {
 
 void measure(benchmark::State& state, const PerfCounters& counters, const Case& what) {
   Workbench workbench(what);
-  for (std::size_t i = 0; i < what.keys / kBurstPackets + 100; ++i) workbench.run_burst();
+  for (std::size_t i = 0; i < what.keys / what.depth + 100; ++i) workbench.run_burst();
   const PerfReading before = counters.read();
   for (auto _ : state) workbench.run_burst();
   const PerfReading after = counters.read();
-  const double packets = static_cast<double>(state.iterations()) * kBurstPackets;
-  const double cycles = static_cast<double>(after.cycles - before.cycles) / packets;
+  if (!workbench.is_valid()) state.SkipWithError("packets were refused");
+  PerfReading uncounted;
+  if (what.needs_authentic()) {
+    const PerfReading start = counters.read();
+    for (benchmark::IterationCount i = 0; i < state.iterations(); ++i) workbench.start_burst();
+    const PerfReading end = counters.read();
+    uncounted = {end.cycles - start.cycles, end.instructions - start.instructions};
+  }
+  const double packets = static_cast<double>(state.iterations()) * static_cast<double>(what.depth);
+  const auto per_packet = [&](std::uint64_t begin, std::uint64_t end, std::uint64_t without) {
+    return (static_cast<double>(end - begin) - static_cast<double>(without)) / packets;
+  };
+  const double cycles = per_packet(before.cycles, after.cycles, uncounted.cycles);
   if (counters.unit() == "core_cycles") {
     state.counters["core_cycles"] = cycles;
     state.counters["instructions"] =
-        static_cast<double>(after.instructions - before.instructions) / packets;
+        per_packet(before.instructions, after.instructions, uncounted.instructions);
   } else {
     state.counters["tsc_cycles"] = cycles;
     state.counters["core_estimate"] = cycles * core_cycles_per_tsc_cycle();
@@ -221,7 +263,7 @@ std::string name_of(const Case& what) {
          std::string(kDirections[static_cast<std::size_t>(what.direction)]) + "_" +
          std::string(transform_info(what.transform)->name) + "_" +
          std::to_string(what.payload_bytes) + "B_" + std::to_string(what.keys) +
-         (what.keys == 1 ? "key" : "keys");
+         (what.keys == 1 ? "key_" : "keys_") + std::to_string(what.depth) + "deep";
 }
 
 void register_case(const PerfCounters& counters, const Case& what) {
@@ -236,13 +278,54 @@ void register_case(const PerfCounters& counters, const Case& what) {
       ->ComputeStatistics("max", greatest);
 }
 
-void register_all(const PerfCounters& counters) {
+// AES-GCM is done packet by packet: what matters is how many keys there are.
+void register_gcm(const PerfCounters& counters) {
   for (const TransformId transform : {TransformId::aes128_gcm16, TransformId::aes256_gcm16}) {
     for (const Direction direction : {Direction::seal, Direction::open}) {
       for (const std::size_t keys : {std::size_t{1}, std::size_t{256}, std::size_t{10000}}) {
         for (const std::uint32_t payload_bytes : {64u, 512u, 1424u}) {
           for (const Way way : {Way::raw, Way::engine, Way::prefetched}) {
-            register_case(counters, {way, direction, transform, payload_bytes, keys});
+            register_case(counters, {way, direction, transform, payload_bytes, keys, 32});
+          }
+        }
+      }
+    }
+  }
+}
+
+// One of each way to do the work, and what peers ask for most. What matters is how many packets
+// there are at once.
+constexpr std::string_view kGathered[] = {
+    "aes128-gmac",
+    "aes128-ccm",
+    "aes256-ccm",
+    "chacha20-poly1305",
+    "aes128-cbc+hmac-sha1-96",
+    "aes128-cbc+hmac-sha256-128",
+    "aes192-cbc+hmac-sha256-128",
+    "aes256-cbc+hmac-sha256-128",
+    "aes256-cbc+hmac-sha384-192",
+    "aes256-cbc+hmac-sha512-256",
+    "aes128-cbc+hmac-md5-96",
+    "aes128-cbc+aes-xcbc-96",
+    "aes128-cbc+aes-cmac-96",
+    "aes128-ctr+hmac-sha1-96",
+    "aes256-ctr+hmac-sha256-128",
+    "3des-cbc+hmac-sha1-96",
+    "des-cbc+hmac-md5-96",
+    "null+hmac-sha1-96",
+    "null+hmac-sha256-128",
+};
+
+void register_gathered(const PerfCounters& counters) {
+  for (const std::string_view name : kGathered) {
+    for (const Direction direction : {Direction::seal, Direction::open}) {
+      for (const std::size_t depth :
+           {std::size_t{1}, std::size_t{16}, std::size_t{32}, std::size_t{128}}) {
+        for (const std::uint32_t payload_bytes : {64u, 512u, 1424u}) {
+          for (const Way way : {Way::raw, Way::engine}) {
+            register_case(counters,
+                          {way, direction, *transform_named(name), payload_bytes, 256, depth});
           }
         }
       }
@@ -257,7 +340,7 @@ double canary_cycles(const PerfCounters& counters) {
   KeyTable keys(*engine, TransformId::aes128_gcm16, 1);
   std::array<std::byte, kBufferBytes> buffer{};
   CryptoJob job{};
-  job.key = &keys.next();
+  job.key = &keys[0];
   job.payload = buffer.data();
   job.icv = buffer.data() + 1424;
   job.payload_bytes = 1424;
@@ -290,7 +373,8 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("ipsec_mb", imb_get_version_str());
   benchmark::AddCustomContext("code_path", std::string(engine->code_path()));
   benchmark::AddCustomContext("canary_cycles", std::to_string(culvert::canary_cycles(counters)));
-  culvert::register_all(counters);
+  culvert::register_gcm(counters);
+  culvert::register_gathered(counters);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;
