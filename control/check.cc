@@ -66,6 +66,7 @@ Result<std::vector<std::string>> batch_lines(const Config& config, const std::st
   DryRunChannel channel;
   SaManagerOptions options;
   options.window_floor = config.replay_window;
+  options.allowed = config.allowed_transforms;
   options.floor_storage = FloorStorage::read_only;
   options.floor_file = floor_file(config, instance).string();
   options.is_our_address = [&config](Family family, const IpAddress& address) {

@@ -14,6 +14,7 @@
 
 #include "control/config_ports.h"
 #include "control/config_table.h"
+#include "crypto/transform.h"
 
 namespace culvert {
 namespace {
@@ -104,6 +105,16 @@ void read_esp(ConfigTable& file, ConfigErrors& errors, Config& config) {
   }
   if (const auto idle = table.integer("idle_timeout", {0, 31'536'000, "seconds"})) {
     config.idle_timeout_seconds = static_cast<std::uint64_t>(*idle);
+  }
+  for (const ConfigText& text : table.texts("allow")) {
+    const auto* const name = std::ranges::find(kPermissionNames, text.value);
+    if (name == kPermissionNames.end()) {
+      errors.add(*text.node,
+                 fmt::format("allow \"{}\": must be \"des-cbc\" or \"no-integrity\"", text.value));
+      continue;
+    }
+    config.allowed_transforms = static_cast<std::uint8_t>(config.allowed_transforms |
+                                                          1u << (name - kPermissionNames.begin()));
   }
   const std::uint64_t slots_per_sa = window_slots_for(config.replay_window);
   const std::uint64_t floor_slots =

@@ -77,6 +77,7 @@ struct Config {
   std::uint32_t replay_window = kMinReplayWindow;  // floor for every inbound SA
   std::uint64_t window_slots = 0;                  // for windows above 64, in 64-bit words
   std::uint64_t idle_timeout_seconds = 0;          // SAs unused for so long go; 0: they stay
+  std::uint8_t allowed_transforms = 0;             // kNeeds... of crypto/transform.h
 
   // [policy]
   PolicyAction default_policy = PolicyAction::discard;

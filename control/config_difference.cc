@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "control/address_text.h"
+#include "crypto/transform.h"
 
 namespace culvert {
 namespace {
@@ -34,6 +35,14 @@ std::string route_line(const Config& config, const ConfigRoute& route) {
   return fmt::format("route {}:{} port {}", prefix, via, config.ports[route.port].name);
 }
 
+std::string allowed_text(std::uint8_t allowed) {
+  std::vector<std::string_view> names;
+  for (std::size_t bit = 0; bit < kPermissionNames.size(); ++bit) {
+    if ((allowed >> bit & 1) != 0) names.push_back(kPermissionNames[bit]);
+  }
+  return names.empty() ? "nothing" : fmt::format("{}", fmt::join(names, ", "));
+}
+
 }  // namespace
 
 std::vector<std::string> config_lines(const Config& config) {
@@ -47,6 +56,7 @@ std::vector<std::string> config_lines(const Config& config) {
       fmt::format("dataplane: mbufs {}", config.mbufs),
       fmt::format("esp: replay_window {}", config.replay_window),
       fmt::format("esp: idle_timeout {}", config.idle_timeout_seconds),
+      fmt::format("esp: allow {}", allowed_text(config.allowed_transforms)),
       fmt::format("esp: large_window_slots {}", config.window_slots),
       fmt::format("policy: default {}",
                   config.default_policy == PolicyAction::bypass ? "bypass" : "discard"),

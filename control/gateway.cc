@@ -63,6 +63,7 @@ void Gateway::make_manager() {
   SaManagerOptions manager_options;
   manager_options.window_floor = config_.replay_window;
   manager_options.idle_seconds = config_.idle_timeout_seconds;
+  manager_options.allowed = config_.allowed_transforms;
   manager_options.default_verdict =
       config_.default_policy == PolicyAction::bypass ? PolicyVerdict::allow : PolicyVerdict::block;
   manager_options.floor_storage =

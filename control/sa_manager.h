@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +28,7 @@
 #include "control/sa_slots.h"
 #include "control/sa_timers.h"
 #include "crypto/key.h"
+#include "crypto/transform.h"
 #include "dataplane/shm/regions.h"
 
 namespace culvert {
@@ -216,14 +218,20 @@ class SaManager {
                                            const Key& key);
   [[nodiscard]] Result<Sa> change_within(std::uint32_t slot, const Sa& sa);
   void remove_within(std::uint32_t slot);
-  [[nodiscard]] Result<void> claim_key(const KeyHash& key_hash);
+  // Claims and tombstones go by this: two transforms may differ and yet share their nonces.
+  [[nodiscard]] KeyHash nonce_hash(TransformId transform, std::span<const std::byte> key) const;
+  [[nodiscard]] KeyHash nonce_hash(std::uint32_t slot) const;
+  [[nodiscard]] Result<void> check_claim(TransformId transform, const KeyHash& key_hash) const;
+  void claim(std::uint32_t slot, const KeyHash& key_hash);
+  void warn_if_legacy(TransformId transform);
   [[nodiscard]] Result<std::uint64_t> first_sequence(const Sa& sa, const SaPlan& plan,
                                                      const Key& key, const KeyHash& key_hash);
   void fill(std::uint32_t slot, const Sa& sa, const SaPlan& plan, std::uint64_t sequence,
             const Key& key);
   void undo_completion(std::uint32_t slot, const SaSpec& old_spec, const SaRecord& old_record);
   void undo_removal(std::uint32_t slot);
-  [[nodiscard]] bool is_same(std::uint32_t slot, const Sa& sa, const Key& key) const;
+  [[nodiscard]] bool is_same(std::uint32_t slot, const Sa& sa, TransformId transform,
+                             const Key& key) const;
   [[nodiscard]] std::uint32_t choose_spi(const SpiRequest& request);
   void mark_policies_wanting(std::uint32_t sa_slot);
   void note_installed(std::uint32_t slot);
@@ -278,7 +286,8 @@ class SaManager {
   PolicySlots policies_;
   NonceRegistry nonces_;
   KeyFloors floors_;
-  // Outbound SAs under manual counter-mode keys, and what the floors call their keys.
+  std::bitset<kTransformCount> warned_;  // legacy transforms, by TransformId
+  // Outbound SAs under manual keys, and what the floors call their keys.
   std::unordered_map<std::uint32_t, KeyHash> manual_;
   DefaultVerdicts default_verdicts_;
   std::vector<SaListener*> listeners_;

@@ -57,7 +57,7 @@ void SaManager::load_sas() {
 void SaManager::load_key(std::uint32_t slot) {
   const std::span<const std::byte> key = sas_.key(slot);
   if (key.empty()) return;
-  nonces_.claim(nonces_.hash(key), slot);
+  claim(slot, nonce_hash(slot));
   if (sas_.record(slot).origin != SaOrigin::manual || sas_.spec(slot).direction != Direction::out) {
     return;
   }

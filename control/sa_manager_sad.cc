@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "control/address_text.h"
+#include "control/sa_algorithms.h"
 #include "control/sa_manager.h"
 
 namespace culvert {
@@ -16,8 +17,6 @@ namespace {
 
 // XFRM's IPSEC_PROTO_ANY, and 0, which iproute2 sends for "all".
 constexpr std::uint8_t kProtocolAny = 255;
-// The last sequence number without ESN (RFC 4303 2.2).
-constexpr std::uint64_t kLastWithoutEsn = 0xffffffff;
 
 std::string text_of(const SaId& id) {
   return fmt::format("spi {:#x} to {}", id.spi.raw(), address_text(id.family, id.dst));
@@ -54,20 +53,21 @@ Result<Sa> SaManager::add_within(const Sa& asked, const Key& key) {
     if (const Result<void> sent = flush(); !sent) return sent.error();
   }
   if (const std::uint32_t existing = sas_.find(asked.id); existing != kNoSlot) {
-    if (scope_ == Scope::batch && is_same(existing, asked, key)) return sas_.sa(existing);
+    if (scope_ == Scope::batch && is_same(existing, asked, plan->transform, key))
+      return sas_.sa(existing);
     return Error{EEXIST, text_of(asked.id) +
                              ": an SA with this destination, SPI, protocol and "
                              "mark exists"};
   }
-  const KeyHash key_hash = nonces_.hash(key.bytes());
-  if (const Result<void> claimed = claim_key(key_hash); !claimed) return claimed.error();
+  const KeyHash key_hash = nonce_hash(plan->transform, key.bytes());
+  if (const Result<void> free = check_claim(plan->transform, key_hash); !free) return free.error();
   const Result<std::uint64_t> sequence = first_sequence(asked, *plan, key, key_hash);
   if (!sequence) return sequence.error();
   const std::uint32_t slot = sas_.take();
   if (slot == kNoSlot) return table_full(sas_.capacity());
 
   fill(slot, asked, *plan, *sequence, key);
-  nonces_.claim(key_hash, slot);
+  claim(slot, key_hash);
   sas_.list(slot);
   mark_policies_wanting(slot);
   transaction_.queue.add_sa(slot, sas_.spec(slot).generation);
@@ -99,8 +99,8 @@ Result<Sa> SaManager::update(const Sa& sa, const Key& key) {
 // drops the larval one).
 Result<Sa> SaManager::complete_within(std::uint32_t slot, const Sa& sa, const SaPlan& plan,
                                       const Key& key) {
-  const KeyHash key_hash = nonces_.hash(key.bytes());
-  if (const Result<void> claimed = claim_key(key_hash); !claimed) return claimed.error();
+  const KeyHash key_hash = nonce_hash(plan.transform, key.bytes());
+  if (const Result<void> free = check_claim(plan.transform, key_hash); !free) return free.error();
   const Result<std::uint64_t> sequence = first_sequence(sa, plan, key, key_hash);
   if (!sequence) return sequence.error();
 
@@ -108,7 +108,7 @@ Result<Sa> SaManager::complete_within(std::uint32_t slot, const Sa& sa, const Sa
   const SaRecord old_record = sas_.record(slot);
   sas_.delist(slot);
   fill(slot, sa, plan, *sequence, key);
-  nonces_.claim(key_hash, slot);
+  claim(slot, key_hash);
   sas_.list(slot);
   mark_policies_wanting(slot);
   transaction_.queue.add_sa(slot, sas_.spec(slot).generation);
@@ -193,10 +193,10 @@ void SaManager::undo_removal(std::uint32_t slot) {
       return;
     }
     // It may have been gone meanwhile, and its key may have served another SA.
-    const KeyHash key_hash = nonces_.hash(sas_.key(slot));
+    const KeyHash key_hash = nonce_hash(slot);
     SaSpec& spec = sas_.spec(slot);
     spec.sequence = std::max(last_sequence(slot), nonces_.last_sequence(key_hash));
-    nonces_.claim(key_hash, slot);
+    claim(slot, key_hash);
     transaction_.queue.add_sa(slot, spec.generation);
   }
   sas_.list(slot);
@@ -280,41 +280,6 @@ std::uint32_t SaManager::choose_spi(const SpiRequest& request) {
   return 0;
 }
 
-Result<void> SaManager::claim_key(const KeyHash& key_hash) {
-  const std::optional<std::uint32_t> user = nonces_.user(key_hash);
-  if (!user) return {};
-  const SaSpec& spec = sas_.spec(*user);
-  return Error{EEXIST,
-               fmt::format("this key and salt is in use by spi {:#x} to {}{}: two SAs under one "
-                           "counter-mode key would repeat nonces, in either direction",
-                           spec.spi, address_text(spec.family, spec.dst),
-                           sas_.is_listed(*user) ? "" : ", which is being deleted")};
-}
-
-// Where the sequence numbers of a new SA begin: behind all that may have been used under its key.
-Result<std::uint64_t> SaManager::first_sequence(const Sa& sa, const SaPlan& plan, const Key& key,
-                                                const KeyHash& key_hash) {
-  std::uint64_t sequence = std::max(plan.sequence, nonces_.last_sequence(key_hash));
-  if (sa.origin == SaOrigin::manual && plan.direction == Direction::out) {
-    const Result<KeyHash> name = floors_.name_of(key.bytes());
-    if (!name) return name.error();
-    const Result<std::uint64_t> floor = floors_.reserve(*name);
-    if (!floor) return floor.error();
-    transaction_.has_floors = true;
-    sequence = std::max(sequence, *floor);
-    spdlog::warn(
-        "{}: a manual key for a counter-mode algorithm (RFC 4106 2 wants automatic "
-        "ones); its sequence numbers begin at {}",
-        text_of(sa.id), sequence + 1);
-  }
-  if ((plan.flags & kSaEsn) == 0 && sequence >= kLastWithoutEsn) {
-    return Error{EOVERFLOW, text_of(sa.id) +
-                                ": all 2^32 sequence numbers of this key were used: "
-                                "take a new key, or esn"};
-  }
-  return sequence;
-}
-
 void SaManager::fill(std::uint32_t slot, const Sa& sa, const SaPlan& plan, std::uint64_t sequence,
                      const Key& key) {
   SaRecord record = sas_.record(slot);
@@ -333,13 +298,14 @@ void SaManager::fill(std::uint32_t slot, const Sa& sa, const SaPlan& plan, std::
   record.add_time_seconds = now_seconds();
   sas_.set_record(slot, record);
   set_timer(slot);
+  warn_if_legacy(plan.transform);
   if (sa.origin != SaOrigin::manual || plan.direction != Direction::out) return;
   if (const Result<KeyHash> name = floors_.name_of(key.bytes())) manual_[slot] = *name;
 }
 
 void SaManager::undo_completion(std::uint32_t slot, const SaSpec& old_spec,
                                 const SaRecord& old_record) {
-  const KeyHash key_hash = nonces_.hash(sas_.key(slot));
+  const KeyHash key_hash = nonce_hash(slot);
   const SaSpec& spec = sas_.spec(slot);
   std::uint64_t used = last_sequence(slot);
   // The dataplane may yet install it, for the moment until it comes to the removal.
@@ -358,9 +324,16 @@ void SaManager::undo_completion(std::uint32_t slot, const SaSpec& old_spec,
   sas_.list(slot);
 }
 
-bool SaManager::is_same(std::uint32_t slot, const Sa& sa, const Key& key) const {
+bool SaManager::is_same(std::uint32_t slot, const Sa& sa, TransformId transform,
+                        const Key& key) const {
   const Sa had = sas_.sa(slot);
   Sa wanted = sa;
+  // Names may be aliases, and ICV lengths not given.
+  const SaAlgorithms algorithms = algorithms_of(
+      transform, sa.auth ? NoIntegrityForm::digest_null : NoIntegrityForm::no_algorithm);
+  wanted.aead = algorithms.aead;
+  wanted.crypt = algorithms.crypt;
+  wanted.auth = algorithms.auth;
   wanted.add_time_seconds = had.add_time_seconds;
   wanted.is_larval = false;
   wanted.index = had.index;

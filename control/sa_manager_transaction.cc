@@ -130,7 +130,7 @@ void SaManager::resolve_policies() {
 void SaManager::release_keys_of_removed() {
   for (const std::uint32_t slot : transaction_.removed_sas) {
     const std::span<const std::byte> key = sas_.key(slot);
-    if (!key.empty()) nonces_.release(nonces_.hash(key), slot, last_sequence(slot));
+    if (!key.empty()) nonces_.release(nonce_hash(slot), slot, last_sequence(slot));
   }
 }
 
@@ -198,7 +198,7 @@ void SaManager::free_sa_slot(std::uint32_t slot) {
     sas_.give_back(slot, {}, 0);
     return;
   }
-  const KeyHash key_hash = nonces_.hash(key);
+  const KeyHash key_hash = nonce_hash(slot);
   const std::uint64_t sequence = last_sequence(slot);
   nonces_.release(key_hash, slot, sequence);
   if (const auto manual = manual_.find(slot); manual != manual_.end()) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "control/address_text.h"
+#include "control/sa_algorithms.h"
 #include "dataplane/net/types.h"
 
 namespace culvert {
@@ -24,12 +25,6 @@ using Complaint = std::optional<Error>;
 Complaint check_family(Family family, std::string_view what) {
   if (family == Family::v4 || family == Family::v6) return std::nullopt;
   return Error{EINVAL, fmt::format("{}: family missing, must be IPv4 or IPv6", what)};
-}
-
-// The packet stages carry IPv4 only; policies of IPv6 apply to nothing yet.
-Complaint check_is_carried(Family family, std::string_view what) {
-  if (family != Family::v6) return std::nullopt;
-  return Error{EAFNOSUPPORT, fmt::format("{}: IPv6 is not carried yet, only IPv4", what)};
 }
 
 Complaint check_selector(const Selector& selector) {
@@ -85,44 +80,6 @@ Complaint check_identity(const Sa& sa) {
   return std::nullopt;
 }
 
-Complaint check_algorithm_kinds(const Sa& sa) {
-  if (sa.aead && (sa.crypt || sa.auth)) {
-    return Error{EINVAL, "aead excludes enc and auth: it does both"};
-  }
-  if (!sa.aead && !sa.crypt && !sa.auth) {
-    return Error{EINVAL, "no algorithm: needs aead 'rfc4106(gcm(aes))'"};
-  }
-  if (!sa.aead) {
-    const Algorithm& algorithm = sa.crypt ? *sa.crypt : *sa.auth;
-    return Error{ENOSYS, fmt::format("algorithm '{}': not carried yet, must be aead "
-                                     "'rfc4106(gcm(aes))'",
-                                     algorithm.name)};
-  }
-  return std::nullopt;
-}
-
-Result<TransformId> transform_of(const Algorithm& aead, const Key& key) {
-  if (aead.name != "rfc4106(gcm(aes))") {
-    return Error{ENOSYS,
-                 fmt::format("aead '{}': not carried, must be 'rfc4106(gcm(aes))'", aead.name)};
-  }
-  if (aead.icv_bits != 128) {
-    return Error{ENOSYS, fmt::format("aead '{}' with an ICV of {} bits: not carried, must be 128",
-                                     aead.name, aead.icv_bits)};
-  }
-  if (aead.key_bits == key.size_bytes() * 8) {
-    for (std::size_t id = 1; id < kTransforms.size(); ++id) {
-      const TransformInfo& transform = kTransforms[id];
-      if (key.size_bytes() == transform.material_bytes()) {
-        return static_cast<TransformId>(id);
-      }
-    }
-  }
-  return Error{EINVAL, fmt::format("aead '{}' with a key of {} bits: must be 160, 224 or 288 "
-                                   "(AES key and 32 bits of salt)",
-                                   aead.name, aead.key_bits)};
-}
-
 // verify_replay and xfrm_init_replay.
 Complaint check_replay(const Sa& sa) {
   const bool has_esn = (sa.flags & kStateEsn) != 0;
@@ -156,17 +113,35 @@ Complaint check_encap(const Sa& sa) {
   return Error{EINVAL, fmt::format("encap type {}: must be espinudp (2)", sa.encap->type)};
 }
 
-Complaint check_everything(const Sa& sa) {
+Complaint check_before_algorithms(const Sa& sa) {
   if (Complaint bad = check_family(sa.id.family, "SA")) return bad;
-  if (Complaint bad = check_is_carried(sa.id.family, "SA")) return bad;
   if (Complaint bad = check_selector(sa.selector)) return bad;
-  if (Complaint bad = check_is_carried(sa.selector.family, "selector")) return bad;
-  if (Complaint bad = check_protocol(sa.id.protocol)) return bad;
-  if (Complaint bad = check_algorithm_kinds(sa)) return bad;
+  if (sa.mode == XfrmMode::transport && sa.selector.family != Family::none &&
+      sa.selector.family != sa.id.family) {
+    return Error{EINVAL, "selector: mode transport carries the SA's own family only"};
+  }
+  return check_protocol(sa.id.protocol);
+}
+
+Complaint check_after_algorithms(const Sa& sa) {
   if (Complaint bad = check_replay(sa)) return bad;
   if (Complaint bad = check_mode(sa.mode)) return bad;
   if (Complaint bad = check_identity(sa)) return bad;
   return check_encap(sa);
+}
+
+Result<TransformId> check_transform(const Sa& sa, const Key& key, const SaManagerOptions& options) {
+  const Result<TransformId> transform = transform_of(sa);
+  if (!transform) return transform.error();
+  const std::size_t key_bytes = transform_info(*transform)->material_bytes();
+  if (key.size_bytes() != key_bytes) {
+    return Error{EINVAL, fmt::format("keys of {} bytes in all: {} needs {}", key.size_bytes(),
+                                     transform_info(*transform)->name, key_bytes)};
+  }
+  if (const Result<void> allowed = check_permissions(*transform, options.allowed); !allowed) {
+    return allowed.error();
+  }
+  return transform;
 }
 
 Result<Direction> direction_for(const Sa& sa, const SaManagerOptions& options) {
@@ -221,9 +196,10 @@ Complaint check_template(const Template& wanted) {
 }  // namespace
 
 Result<SaPlan> plan_sa(const Sa& sa, const Key& key, const SaManagerOptions& options) {
-  if (Complaint bad = check_everything(sa)) return *bad;
-  const Result<TransformId> transform = transform_of(*sa.aead, key);
+  if (Complaint bad = check_before_algorithms(sa)) return *bad;
+  const Result<TransformId> transform = check_transform(sa, key, options);
   if (!transform) return transform.error();
+  if (Complaint bad = check_after_algorithms(sa)) return *bad;
   const Result<Direction> direction = direction_for(sa, options);
   if (!direction) return direction.error();
   const std::uint32_t asked_window =
@@ -249,7 +225,6 @@ Result<void> check_spi_request(const SpiRequest& request) {
                                      request.min, request.max)};
   }
   if (Complaint bad = check_family(request.larval.id.family, "SA")) return *bad;
-  if (Complaint bad = check_is_carried(request.larval.id.family, "SA")) return *bad;
   if (Complaint bad = check_mode(request.larval.mode)) return *bad;
   if (request.larval.id.dst == IpAddress{}) {
     return Error{EINVAL, fmt::format("dst {}: an SA needs a destination",

@@ -158,8 +158,7 @@ void SaSlots::wipe_key(std::uint32_t slot) {
 }
 
 Sa SaSlots::sa(std::uint32_t slot) const {
-  return sa_from(specs_[slot], record(slot), SaIndex{slot},
-                 static_cast<std::uint32_t>(key(slot).size()));
+  return sa_from(specs_[slot], record(slot), SaIndex{slot});
 }
 
 }  // namespace culvert

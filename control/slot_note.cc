@@ -2,12 +2,12 @@
 #include "control/slot_note.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "control/sa_algorithms.h"
 
 namespace culvert {
 namespace {
-
-// The one AEAD that is carried, by its canonical name.
-constexpr const char* kAeadName = "rfc4106(gcm(aes))";
 
 PolicyAction action_of(const Policy& policy) {
   if (policy.verdict == PolicyVerdict::block) return PolicyAction::discard;
@@ -27,7 +27,7 @@ std::uint16_t given_attributes(const Sa& sa) {
   note(sa.tfcpad.has_value(), kGivenTfcpad);
   note(sa.set_mark.has_value(), kGivenSetMark);
   note(sa.mtimer_thresh.has_value(), kGivenMtimerThresh);
-  note(sa.aead.has_value(), kGivenAead);
+  note(sa.auth.has_value(), kGivenAuth);
   return given;
 }
 
@@ -71,7 +71,6 @@ void describe(const Sa& sa, SaRecord& record) {
   record.acquire_sequence = sa.acquire_sequence;
   record.mode = sa.mode;
   record.direction = sa.direction.value_or(SaDirection::in);
-  record.aead_icv_bits = sa.aead ? static_cast<std::uint16_t>(sa.aead->icv_bits) : std::uint16_t{0};
 }
 
 void describe(const Sa& sa, SaSpec& spec) {
@@ -94,7 +93,7 @@ void describe(const Sa& sa, SaSpec& spec) {
   spec.hard_packets = sa.lifetimes.hard_packets;
 }
 
-Sa sa_from(const SaSpec& spec, const SaRecord& record, SaIndex index, std::uint32_t key_bytes) {
+Sa sa_from(const SaSpec& spec, const SaRecord& record, SaIndex index) {
   Sa sa;
   sa.id = {.family = spec.family,
            .dst = spec.dst,
@@ -122,9 +121,13 @@ Sa sa_from(const SaSpec& spec, const SaRecord& record, SaIndex index, std::uint3
   if (is_given(kGivenTfcpad)) sa.tfcpad = record.tfcpad;
   if (is_given(kGivenSetMark)) sa.set_mark = record.set_mark;
   if (is_given(kGivenMtimerThresh)) sa.mtimer_thresh = record.mtimer_thresh;
-  if (is_given(kGivenAead)) {
-    sa.aead = Algorithm{AlgorithmKind::aead, kAeadName, key_bytes * 8, record.aead_icv_bits};
-  }
+  // None for a larval SA.
+  SaAlgorithms algorithms = algorithms_of(
+      static_cast<TransformId>(spec.transform),
+      is_given(kGivenAuth) ? NoIntegrityForm::digest_null : NoIntegrityForm::no_algorithm);
+  sa.aead = std::move(algorithms.aead);
+  sa.crypt = std::move(algorithms.crypt);
+  sa.auth = std::move(algorithms.auth);
   sa.lifetimes = record.lifetimes;
   sa.acquire_sequence = record.acquire_sequence;
   sa.origin = record.origin;

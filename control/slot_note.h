@@ -25,7 +25,7 @@ enum class SlotState : std::uint8_t {
   removing = 4,  // sa_delete or policy_delete is under way: a restarted control sends it again
 };
 
-inline constexpr std::uint32_t kNoteMark = 0x63760001;  // with the version of what follows
+inline constexpr std::uint32_t kNoteMark = 0x63760002;  // with the version of what follows
 
 using KeyHash = std::array<std::byte, 16>;
 
@@ -38,7 +38,9 @@ inline constexpr std::uint16_t kGivenCoaddr = 16;
 inline constexpr std::uint16_t kGivenTfcpad = 32;
 inline constexpr std::uint16_t kGivenSetMark = 64;
 inline constexpr std::uint16_t kGivenMtimerThresh = 128;
-inline constexpr std::uint16_t kGivenAead = 256;
+// Which algorithms there are follows from the spec's transform; only an authentication algorithm
+// that does nothing would be lost.
+inline constexpr std::uint16_t kGivenAuth = 256;
 
 struct SaRecord {
   std::uint32_t mark = 0;             // kNoteMark
@@ -72,9 +74,9 @@ struct SaRecord {
   std::uint16_t encap_type = 0;
   XfrmMode mode = XfrmMode::tunnel;
   SaDirection direction = SaDirection::in;
-  std::uint16_t aead_icv_bits = 0;
   std::uint8_t was_installed = 0;      // the dataplane acknowledged it
   std::uint8_t soft_limit_raised = 0;  // for it or its pair
+  std::array<std::uint8_t, 2> reserved{};
   // Of the SA that was here last, while the slot is free: under which key which number was used.
   KeyHash tombstone_key{};
   std::uint64_t tombstone_sequence = 0;
@@ -132,8 +134,7 @@ void describe(const Sa& sa, SaRecord& record);
 // Puts what was given into the spec; transform, direction, window, flags and sequence stay.
 void describe(const Sa& sa, SaSpec& spec);
 // The SA as it was given.
-[[nodiscard]] Sa sa_from(const SaSpec& spec, const SaRecord& record, SaIndex index,
-                         std::uint32_t key_bytes);
+[[nodiscard]] Sa sa_from(const SaSpec& spec, const SaRecord& record, SaIndex index);
 
 void describe(const Policy& policy, PolicyRecord& record);
 // Everything but generation, order and SAs.

@@ -10,11 +10,10 @@
 
 #include "control/address_text.h"
 #include "control/api/paging.h"
+#include "control/sa_algorithms.h"
 
 namespace culvert {
 namespace {
-
-constexpr std::uint32_t kSaltBits = 32;  // RFC 4106 8.1: the last four bytes of the key material
 
 std::uint64_t now_seconds() {
   return static_cast<std::uint64_t>(time(nullptr));
@@ -70,10 +69,8 @@ std::string direction_name(PolicyDirection direction) {
 
 // As in benchmarks and documentation: aes128-gcm. Others keep the kernel's name.
 std::string algorithm_name(const Sa& sa) {
-  if (sa.aead && sa.aead->name == "rfc4106(gcm(aes))" && sa.aead->key_bits > kSaltBits) {
-    const std::string icv =
-        sa.aead->icv_bits == 128 ? "" : fmt::format("-icv{}", sa.aead->icv_bits);
-    return fmt::format("aes{}-gcm{}", sa.aead->key_bits - kSaltBits, icv);
+  if (const Result<TransformId> transform = transform_of(sa)) {
+    return std::string(transform_info(*transform)->name);
   }
   std::string name;
   for (const auto* algorithm : {&sa.aead, &sa.crypt, &sa.auth}) {

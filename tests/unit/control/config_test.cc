@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "control/address_text.h"
+#include "crypto/transform.h"
 
 namespace culvert {
 namespace {
@@ -143,6 +144,13 @@ TEST(Config, HasWindowMemoryForTheFloorOfEverySa) {
   EXPECT_GE(result.config->window_slots, 65536ull * window_slots_for(4096));
 }
 
+TEST(Config, AllowsTransformsByName) {
+  EXPECT_EQ(parse(port_with("")).config->allowed_transforms, 0);
+  const auto result = parse(port_with("") + "[esp]\nallow = [\"no-integrity\", \"des-cbc\"]\n");
+  ASSERT_TRUE(result.config.has_value());
+  EXPECT_EQ(result.config->allowed_transforms, kNeedsNoIntegrity | kNeedsDesCbc);
+}
+
 TEST(Config, ReportsEveryErrorInTheFilesOrder) {
   const auto errors = errors_of(R"([dataplane]
 cores = [9]
@@ -222,6 +230,7 @@ TEST(Config, RefusesWhatIsOutOfRangeAndSaysWhatIsAllowed) {
       {"[[neighbor]]\naddress = \"192.0.2.2\"\nport = \"wan\"", "\"mac\" is missing"},
       {"[esp]\nreplay_window = 16", "must be a whole number, 32 to 32768"},
       {"[esp]\nreplay_window = 32768\nlarge_window_slots = 100", "needs 134217728"},
+      {"[esp]\nallow = [\"des\"]", "must be \"des-cbc\" or \"no-integrity\""},
       {"[policy]\ndefault = \"accept\"", "must be \"discard\" or \"bypass\""},
       {"[dataplane]\npoll = \"lazy\"", "must be \"adaptive\" or \"busy\""},
       {"[dataplane]\ncores = []", "a list of 1 to 64 CPU numbers"},

@@ -135,9 +135,28 @@ TEST_F(Iproute2State, WhatIsNotCarriedIsRefusedWithAReason) {
          std::string(kKey) + " 128");
   EXPECT_THAT(spi.output, HasSubstr("Error: spi 0x20: reserved, must be at least 256"));
   const Outcome algorithm = ip(std::string("xfrm state add ") + kIdentity +
-                               " mode tunnel aead 'rfc4543(gcm(aes))' " + kKey + " 128");
-  EXPECT_THAT(algorithm.output, HasSubstr("rfc4543(gcm(aes))"));
+                               " mode tunnel aead 'rfc7539(chacha20,poly1305)' " + kKey + " 128");
+  EXPECT_THAT(algorithm.output, HasSubstr("aead 'rfc7539(chacha20,poly1305)': not known"));
   EXPECT_EQ(algorithm.status, 2);
+}
+
+TEST_F(Iproute2State, SeparateAlgorithmsAreShownAsTheKernelShowsThem) {
+  const std::string key = "0x000102030405060708090a0b0c0d0e0f";
+  ASSERT_EQ(ip(std::string("xfrm state add ") + kIdentity + " mode tunnel enc aes " + key +
+               " auth-trunc 'hmac(sha256)' " + key + "101112131415161718191a1b1c1d1e1f 128")
+                .output,
+            "");
+  const std::string list = ip("xfrm state list").output;
+  EXPECT_THAT(list,
+              HasSubstr("auth-trunc hmac(sha256) " + key + "101112131415161718191a1b1c1d1e1f 128"));
+  EXPECT_THAT(list, HasSubstr("enc cbc(aes) " + key));
+  ASSERT_EQ(ip("xfrm state flush").output, "");
+  ASSERT_EQ(ip(std::string("xfrm state add ") + kIdentity + " mode tunnel enc 'cbc(des3_ede)' " +
+               key + "0001020304050607 auth sha1 " + key + "00010203")
+                .output,
+            "");
+  EXPECT_THAT(ip("xfrm state list").output,
+              HasSubstr("auth-trunc hmac(sha1) " + key + "00010203 96"));
 }
 
 TEST_F(Iproute2State, ListCanBeFiltered) {
