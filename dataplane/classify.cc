@@ -3,9 +3,10 @@
 
 #include <rte_prefetch.h>
 
+#include "dataplane/ip_packet.h"
 #include "dataplane/nat_t.h"
 #include "dataplane/net/ethernet.h"
-#include "dataplane/net/icmp.h"
+#include "dataplane/net/icmpv6.h"
 #include "dataplane/net/ip_parse.h"
 
 namespace culvert {
@@ -13,21 +14,11 @@ namespace {
 
 constexpr std::uint8_t kMaxRounds = 4;
 
-// Neighbour discovery and what else never leaves its link: the built-in bypass of the SPD.
-bool is_link_local(const Ipv6Header& header) {
-  const auto& to = header.destination;
-  const bool is_link_local_unicast = to[0] == 0xfe && (to[1] & 0xc0) == 0x80;
-  const bool is_link_local_multicast = to[0] == 0xff && (to[1] & 0x0f) == 0x02;
-  return is_link_local_unicast || is_link_local_multicast;
-}
-
 // Neighbour solicitations and advertisements may also go between global addresses (RFC 4861 4.3).
 bool is_neighbor_discovery(const Ipv6Header& header, std::span<const std::byte> packet) {
   if (header.next_header != IpProtocol::icmpv6 || header.hop_limit != 255) return false;
-  const auto* type = header_at<std::uint8_t>(packet, sizeof(Ipv6Header));
-  constexpr std::uint8_t kRouterSolicitation = 133;
-  constexpr std::uint8_t kRedirect = 137;
-  return type != nullptr && *type >= kRouterSolicitation && *type <= kRedirect;
+  const auto* icmp = header_at<Icmpv6Header>(packet, sizeof(Ipv6Header));
+  return icmp != nullptr && is_neighbor_discovery(icmp->type);
 }
 
 }  // namespace
@@ -49,18 +40,33 @@ DropReason reason_for(Ipv4Validity validity) {
   return DropReason::ip_in_truncated;
 }
 
-std::optional<DropReason> why_not_link_local(std::span<const std::byte> packet) {
-  const auto* header = header_at<Ipv6Header>(packet, 0);
-  if (header == nullptr) return DropReason::ip_in_truncated;
-  if (header->version() != 6) return DropReason::ip_in_bad_version;
-  if (is_link_local(*header) || is_neighbor_discovery(*header, packet)) return std::nullopt;
-  return DropReason::ip_in_ipv6;
+DropReason reason_for(Ipv6Validity validity) {
+  switch (validity) {
+    case Ipv6Validity::ok:
+    case Ipv6Validity::too_short:
+      return DropReason::ip_in_truncated;
+    case Ipv6Validity::bad_version:
+      return DropReason::ip_in_bad_version;
+    case Ipv6Validity::bad_payload_length:
+    case Ipv6Validity::jumbogram:
+      return DropReason::ip_in_bad_total_length;
+    case Ipv6Validity::bad_source:
+      return DropReason::ip_in_bad_source;
+  }
+  return DropReason::ip_in_truncated;
+}
+
+bool stays_on_link(std::span<const std::byte> packet) {
+  const auto& header = *header_at<Ipv6Header>(packet, 0);
+  return is_link_local(header.destination) || is_link_local_multicast(header.destination) ||
+         is_neighbor_discovery(header, packet);
 }
 
 // 1. The frame is whole, in one segment and no longer than the port allows.
 // 2. It is for us, or for everyone.
-// 3. By EtherType: IPv4 is checked as a router must (RFC 1812 5.2.2); what we do not speak goes to
-//    Linux.
+// 3. By EtherType: IPv4 and IPv6 are checked as a router must (RFC 1812 5.2.2, RFC 8200); what we
+// do
+//    not speak, and IPv6 that stays on its link, goes to Linux.
 [[gnu::flatten]] void Classify::received(std::span<Packet> frames, Lanes& lanes) {
   constexpr std::size_t kAhead = 4;
   for (std::size_t i = 0; i < frames.size(); ++i) {
@@ -81,14 +87,18 @@ void Classify::frame(Packet packet, Lanes& lanes) {
     return drops_->drop(packet, DropReason::classify_other_host);
   }
   const EtherType type = ethernet->type();
-  if (type == EtherType::ipv6) return ipv6_frame(packet, lanes);
-  if (type != EtherType::ipv4) return lanes.punt.push(packet);
+  if (type == EtherType::ipv4) return ipv4_frame(packet, is_to_many, lanes);
+  if (type == EtherType::ipv6) return ipv6_frame(packet, is_to_many, lanes);
+  lanes.punt.push(packet);
+}
 
+// A frame to many with a packet for one other host would be multiplied (RFC 1812 5.3.4); the same
+// in IPv6.
+void Classify::ipv4_frame(Packet packet, bool is_to_many, Lanes& lanes) {
   const auto ip = packet.bytes().subspan(sizeof(EthernetHeader));
   const Ipv4Validity validity = validate_ipv4(ip);
   if (validity != Ipv4Validity::ok) return drops_->drop(packet, reason_for(validity));
   const auto& header = *packet.header<Ipv4Header>(sizeof(EthernetHeader));
-  // A frame to many with a packet for one other host would be multiplied (RFC 1812 5.3.4).
   if (is_to_many) {
     const Ipv4Address destination = host_address(header.destination);
     if (!is_for_many(destination) && !fib_->is_local(destination)) {
@@ -99,51 +109,79 @@ void Classify::frame(Packet packet, Lanes& lanes) {
   ipv4(packet, header, lanes);
 }
 
-void Classify::ipv6_frame(Packet packet, Lanes& lanes) {
-  const auto reason = why_not_link_local(packet.bytes().subspan(sizeof(EthernetHeader)));
-  if (reason) return drops_->drop(packet, *reason);
-  lanes.punt.push(packet);
+void Classify::ipv6_frame(Packet packet, bool is_to_many, Lanes& lanes) {
+  const auto ip = packet.bytes().subspan(sizeof(EthernetHeader));
+  const Ipv6Validity validity = validate_ipv6(ip);
+  if (validity != Ipv6Validity::ok) return drops_->drop(packet, reason_for(validity));
+  if (stays_on_link(ip)) return lanes.punt.push(packet);
+  const auto& header = *packet.header<Ipv6Header>(sizeof(EthernetHeader));
+  if (is_to_many && !is_multicast(header.destination) && !fib_->is_local(header.destination)) {
+    return drops_->drop(packet, DropReason::forward_broadcast);
+  }
+  packet.crop(sizeof(EthernetHeader), static_cast<std::uint32_t>(header.total_bytes()));
+  ipv6(packet, lanes);
 }
 
 void Classify::ipv4(Packet packet, const Ipv4Header& header, Lanes& lanes) {
-  if (header.protocol == IpProtocol::esp) return esp(packet, header, lanes);
+  const Payload payload{static_cast<std::uint16_t>(header.header_length_bytes()),
+                        header.is_fragment()};
+  if (header.protocol == IpProtocol::esp) return esp(packet, payload, lanes);
   if (header.protocol == IpProtocol::udp) {
-    const auto datagram = packet.bytes().subspan(header.header_length_bytes());
+    const auto datagram = packet.bytes().subspan(payload.offset);
     if (transport_ports(header, datagram).destination == kNatTPort) {
-      return nat_t(packet, header, lanes);
+      return nat_t(packet, payload, lanes);
     }
   }
   lanes.inner.push(packet);
 }
 
-void Classify::esp(Packet packet, const Ipv4Header& header, Lanes& lanes) {
-  if (!header.is_fragment()) {
-    packet.meta().esp_offset = static_cast<std::uint16_t>(header.header_length_bytes());
+// A router need not look at extension headers; a gateway with policies must (RFC 4301 4.4.1.1).
+void Classify::ipv6(Packet packet, Lanes& lanes) {
+  const Ipv6Chain chain = walk_ipv6(packet.bytes());
+  if (chain.end != Ipv6ChainEnd::upper_layer) {
+    return drops_->drop(packet, DropReason::ip_in_bad_extension);
+  }
+  const Payload payload{chain.payload_offset, chain.is_fragment()};
+  if (chain.protocol == IpProtocol::esp) return esp(packet, payload, lanes);
+  if (chain.protocol == IpProtocol::udp &&
+      transport_ports(chain, packet.bytes()).destination == kNatTPort) {
+    return nat_t(packet, payload, lanes);
+  }
+  lanes.inner6.push(packet);
+}
+
+bool Classify::is_for_us(Packet packet) const {
+  if (is_ipv6(packet)) return fib_->is_local(packet.header<Ipv6Header>(0)->destination);
+  return fib_->is_local(host_address(packet.header<Ipv4Header>(0)->destination));
+}
+
+void Classify::esp(Packet packet, Payload payload, Lanes& lanes) {
+  if (!payload.is_fragment) {
+    packet.meta().esp_offset = payload.offset;
     packet.meta().is_udp_encapsulated = 0;
     return lanes.esp.push(packet);
   }
-  if (!fib_->is_local(host_address(header.destination))) return lanes.inner.push(packet);
+  if (!is_for_us(packet)) return lanes.onward(packet);
   drops_->drop(packet, DropReason::esp_in_fragment);
 }
 
 // RFC 3948 2. Of a fragmented datagram the first fragment shows whether it is IKE, which Linux
 // reassembles; ESP is not taken in pieces.
-void Classify::nat_t(Packet packet, const Ipv4Header& header, Lanes& lanes) {
-  const auto datagram = packet.bytes().subspan(header.header_length_bytes());
+void Classify::nat_t(Packet packet, Payload payload, Lanes& lanes) {
+  const auto datagram = packet.bytes().subspan(payload.offset);
   const NatTKind kind = nat_t_kind(datagram);
-  if (kind == NatTKind::esp && !header.is_fragment()) {
-    packet.meta().esp_offset =
-        static_cast<std::uint16_t>(header.header_length_bytes() + sizeof(UdpHeader));
+  if (kind == NatTKind::esp && !payload.is_fragment) {
+    packet.meta().esp_offset = static_cast<std::uint16_t>(payload.offset + sizeof(UdpHeader));
     packet.meta().is_udp_encapsulated = 1;
     return lanes.esp.push(packet);
   }
-  if (!fib_->is_local(host_address(header.destination))) return lanes.inner.push(packet);
-  if (header.is_fragment()) {
+  if (!is_for_us(packet)) return lanes.onward(packet);
+  if (payload.is_fragment) {
     const auto* marker = header_at<Be32>(datagram, sizeof(UdpHeader));
-    if (marker != nullptr && *marker == Be32{}) return lanes.inner.push(packet);
+    if (marker != nullptr && *marker == Be32{}) return lanes.onward(packet);
     return drops_->drop(packet, DropReason::esp_in_fragment);
   }
-  if (kind == NatTKind::ike) return lanes.inner.push(packet);
+  if (kind == NatTKind::ike) return lanes.onward(packet);
   drops_->drop(packet,
                kind == NatTKind::keepalive ? DropReason::nat_t_keepalive : DropReason::nat_t_runt);
 }
@@ -154,7 +192,11 @@ void Classify::again(Lane<Packet>& lane, Lanes& lanes) {
       drops_->drop(packet, DropReason::classify_nesting);
       continue;
     }
-    ipv4(packet, *packet.header<Ipv4Header>(0), lanes);
+    if (is_ipv6(packet)) {
+      ipv6(packet, lanes);
+    } else {
+      ipv4(packet, *packet.header<Ipv4Header>(0), lanes);
+    }
   }
   lane.clear();
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <optional>
 #include <span>
 
 #include "dataplane/fib.h"
 #include "dataplane/lanes.h"
 #include "dataplane/net/ip_parse.h"
+#include "dataplane/net/ipv6_parse.h"
 #include "dataplane/port.h"
 
 namespace culvert {
@@ -18,29 +18,39 @@ class Classify {
   Classify(std::span<const Port> ports, const Fib& fib, DropSink& drops)
       : ports_(ports), fib_(&fib), drops_(&drops) {}
 
-  // Frames as a port received them -> lanes esp, inner, punt.
+  // Frames as a port received them -> lanes esp, inner, inner6, punt.
   void received(std::span<Packet> frames, Lanes& lanes);
 
-  // IP packets that were opened and turned out to carry ESP -> lanes esp, inner.
+  // IP packets that were opened and turned out to carry ESP -> lanes esp, inner, inner6.
   void again(Lane<Packet>& lane, Lanes& lanes);
 
  private:
+  // What the outer headers say of the rest.
+  struct Payload {
+    std::uint16_t offset = 0;  // from the IP header on
+    bool is_fragment = false;
+  };
+
   void frame(Packet packet, Lanes& lanes);
-  void ipv6_frame(Packet packet, Lanes& lanes);
+  void ipv4_frame(Packet packet, bool is_to_many, Lanes& lanes);
+  void ipv6_frame(Packet packet, bool is_to_many, Lanes& lanes);
   void ipv4(Packet packet, const Ipv4Header& header, Lanes& lanes);
-  void esp(Packet packet, const Ipv4Header& header, Lanes& lanes);
-  void nat_t(Packet packet, const Ipv4Header& header, Lanes& lanes);
+  void ipv6(Packet packet, Lanes& lanes);
+  void esp(Packet packet, Payload payload, Lanes& lanes);
+  void nat_t(Packet packet, Payload payload, Lanes& lanes);
+  [[nodiscard]] bool is_for_us(Packet packet) const;
 
   std::span<const Port> ports_;
   const Fib* fib_;
   DropSink* drops_;
 };
 
-// The drop for an IPv4 header that is not ok.
+// The drops for headers that are not ok.
 [[nodiscard]] DropReason reason_for(Ipv4Validity validity);
+[[nodiscard]] DropReason reason_for(Ipv6Validity validity);
 
-// Why an IPv6 packet is not among those that the built-in bypass hands to Linux and takes from it:
-// neighbour discovery and what never leaves its link. nothing: it is one of them.
-[[nodiscard]] std::optional<DropReason> why_not_link_local(std::span<const std::byte> packet);
+// Is an IPv6 packet, whose header is ok, one of those that the built-in bypass hands to Linux and
+// takes from it: neighbour discovery and what never leaves its link?
+[[nodiscard]] bool stays_on_link(std::span<const std::byte> packet);
 
 }  // namespace culvert

@@ -2,24 +2,25 @@
 #include "dataplane/esp_inbound.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <optional>
 
-#include "dataplane/net/ethernet.h"
-#include "dataplane/net/ip_parse.h"
-#include "dataplane/net/tcp.h"
+#include "dataplane/esp_decap.h"
+#include "dataplane/ip_packet.h"
+#include "dataplane/keyed_hash.h"
 #include "dataplane/net/udp.h"
 
 namespace culvert {
 namespace {
 
-constexpr std::size_t kIvBytes = 8;      // of every transform carried so far
-constexpr std::size_t kMinIcvBytes = 8;  // no transform carried so far has fewer
+constexpr std::size_t kIvBytes = 8;  // of the IV's end, which goes into the nonce
 
 // RFC 4303 2.4: 1, 2, 3, ... The padding ends before the trailer and the ICV.
-bool is_monotonic(const std::byte* padding, std::size_t pad_bytes) {
-  if (pad_bytes <= sizeof(std::uint64_t)) {
+bool is_monotonic(const std::byte* padding, std::size_t pad_bytes, std::size_t icv_bytes) {
+  if (pad_bytes <= sizeof(std::uint64_t) &&
+      sizeof(EspTrailer) + icv_bytes >= sizeof(std::uint64_t)) {
     // One load, which ends within trailer and ICV at the latest.
-    static_assert(sizeof(EspTrailer) + kMinIcvBytes >= sizeof(std::uint64_t));
     std::uint64_t seen;
     std::memcpy(&seen, padding, sizeof seen);
     const std::uint64_t difference = seen ^ 0x0807060504030201;
@@ -35,34 +36,18 @@ ReplayWindow window_of(const Sa& sa) {
   return {sa.state->sequence, *sa.window, sa.replay_window};
 }
 
-// Selectors as XFRM has them (RFC 4301 4.4.1.1), for an IPv4 packet.
-bool covers_prefix(const IpAddress& prefix, std::uint8_t bits, Be32 address) {
-  if (bits == 0) return true;
-  return ((prefix.v4().host() ^ address.host()) >> (32 - bits)) == 0;
+// Whether ESP may follow the IP header, to be looked at more closely.
+bool may_carry_esp(Packet packet) {
+  if (is_ipv6(packet)) return true;
+  const IpProtocol protocol = packet.header<Ipv4Header>(0)->protocol;
+  return protocol == IpProtocol::esp || protocol == IpProtocol::udp;
 }
 
-bool covers(const Selector& selector, const Ipv4Header& header, TransportPorts ports) {
-  const auto matches = [](Be16 port, Be16 mask, std::uint16_t seen) {
-    return ((port.host() ^ seen) & mask.host()) == 0;
-  };
-  return covers_prefix(selector.src, selector.src_prefix_bits, header.source) &&
-         covers_prefix(selector.dst, selector.dst_prefix_bits, header.destination) &&
-         (selector.protocol == 0 ||
-          selector.protocol == static_cast<std::uint8_t>(header.protocol)) &&
-         matches(selector.src_port, selector.src_port_mask, ports.source) &&
-         matches(selector.dst_port, selector.dst_port_mask, ports.destination);
-}
-
-// DSCP and ECN of the inner header as the outer one's ask for (RFC 6040 4.2); false: the packet
-// must be dropped.
-bool take_outer_dscp_and_ecn(Ipv4Header& inner, std::uint8_t outer, std::uint32_t flags) {
-  const Ipv4Header seen{.dscp_and_ecn = outer};
-  const auto ecn =
-      (flags & kSaNoEcn) != 0 ? inner.ecn() : ecn_on_decapsulation(inner.ecn(), seen.ecn());
-  if (!ecn) return false;
-  const Dscp dscp = (flags & kSaDecapDscp) != 0 ? seen.dscp() : inner.dscp();
-  if (*ecn != inner.ecn() || dscp != inner.dscp()) rewrite_dscp_and_ecn(inner, dscp, *ecn);
-  return true;
+// 48 bits that tell peers' addresses apart: those of IPv4 as they are.
+std::uint64_t mark_of(const IpAddress& address) {
+  const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(address);
+  if (words[1] == 0 && words[0] >> 32 == 0) return address.v4().host();
+  return (multiply_and_fold(words[0] ^ kHashSalt[0], words[1]) >> 16) | 1ull << 47;
 }
 
 void count_late(SaState& state, SeqNum newest, SeqNum sequence, ReplayVerdict verdict) {
@@ -70,22 +55,6 @@ void count_late(SaState& state, SeqNum newest, SeqNum sequence, ReplayVerdict ve
   if (verdict == ReplayVerdict::replay) return;
   state.late[lateness_bucket(newest.raw() - sequence.raw())].add(1);
   if (verdict == ReplayVerdict::fresh) state.late_accepted.add(1);
-}
-
-// A NAT on the way changed the addresses that these checksums cover (RFC 3948 3.1.2); the ICV has
-// shown that the payload is whole.
-void mend_transport_checksum(const Ipv4Header& header, std::span<std::byte> segment) {
-  Be16* checksum = nullptr;
-  if (header.protocol == IpProtocol::tcp) {
-    if (auto* tcp = mutable_header_at<TcpHeader>(segment, 0)) checksum = &tcp->checksum;
-  } else if (header.protocol == IpProtocol::udp) {
-    auto* udp = mutable_header_at<UdpHeader>(segment, 0);
-    if (udp != nullptr && udp->checksum != Be16{}) checksum = &udp->checksum;
-  }
-  if (checksum == nullptr) return;
-  *checksum = Be16{};
-  *checksum = transport_checksum(header.source, header.destination, header.protocol, segment);
-  if (*checksum == Be16{} && header.protocol == IpProtocol::udp) *checksum = Be16{0xffff};
 }
 
 }  // namespace
@@ -147,14 +116,17 @@ std::size_t EspInbound::read_headers(std::span<Packet> packets) {
       drops_->drop(packet, DropReason::esp_in_zero_spi);
       continue;
     }
-    const Be32 destination = packet.header<Ipv4Header>(0)->destination;
-    if (esp->spi != last_spi || destination != last_destination) {
-      last_spi = esp->spi;
-      last_destination = destination;
-      // The rest of the key is the same for all of IPv4.
-      SaKey& key = keys_[key_count_++];
-      std::memcpy(key.destination.bytes.data(), &destination, sizeof destination);
-      key.spi = esp->host_spi();
+    if (is_ipv6(packet)) {
+      keys_[key_count_++] = {IpAddress{packet.header<Ipv6Header>(0)->destination}, esp->host_spi(),
+                             Family::v6};
+      last_spi = Be32{};
+    } else {
+      const Be32 destination = packet.header<Ipv4Header>(0)->destination;
+      if (esp->spi != last_spi || destination != last_destination) {
+        last_spi = esp->spi;
+        last_destination = destination;
+        keys_[key_count_++] = {IpAddress::v4(destination), esp->host_spi(), Family::v4};
+      }
     }
     key_of_[count] = static_cast<std::uint16_t>(key_count_ - 1);
     packets[count++] = packet;
@@ -181,9 +153,10 @@ void EspInbound::find_sas() {
 // Step 2 for a packet without an SA. ESP that is not for one of our addresses passes through like
 // any other packet.
 void EspInbound::refuse(Packet packet, Lanes& lanes) {
-  if (!fib_->is_local(host_address(packet.header<Ipv4Header>(0)->destination))) {
-    return lanes.inner.push(packet);
-  }
+  const bool is_for_us =
+      is_ipv6(packet) ? fib_->is_local(packet.header<Ipv6Header>(0)->destination)
+                      : fib_->is_local(host_address(packet.header<Ipv4Header>(0)->destination));
+  if (!is_for_us) return lanes.onward(packet);
   drops_->drop(packet, DropReason::esp_in_no_sa);
 }
 
@@ -285,10 +258,12 @@ void EspInbound::commit_window(SaGroups::Group& group) {
 void EspInbound::note_peer(const Candidate& candidate, SeqNum newest) {
   if (candidate.sequence != newest) return;
   const Sa& sa = *candidate.sa;
-  const auto& outer = *candidate.packet.header<Ipv4Header>(0);
-  const auto& udp =
-      *candidate.packet.header<UdpHeader>(candidate.packet.meta().esp_offset - sizeof(UdpHeader));
-  const std::uint64_t endpoint = std::uint64_t{outer.source.host()} << 16 | udp.source_port.host();
+  const Packet packet = candidate.packet;
+  const auto& udp = *packet.header<UdpHeader>(packet.meta().esp_offset - sizeof(UdpHeader));
+  const bool is_v6 = is_ipv6(packet);
+  const IpAddress source = is_v6 ? IpAddress{packet.header<Ipv6Header>(0)->source}
+                                 : IpAddress::v4(packet.header<Ipv4Header>(0)->source);
+  const std::uint64_t endpoint = mark_of(source) << 16 | udp.source_port.host();
   std::uint64_t known = sa.state->peer_endpoint.load(std::memory_order_relaxed);
   if (known == endpoint) return;
   // Relaxed: whoever exchanges it reports it.
@@ -296,14 +271,13 @@ void EspInbound::note_peer(const Candidate& candidate, SeqNum newest) {
                                                        std::memory_order_relaxed)) {
     return;
   }
-  const bool is_as_agreed =
-      outer.source == sa.outer.source && udp.source_port == sa.udp.source_port;
+  const bool is_as_agreed = source == sa.outer_source() && udp.source_port == sa.udp.source_port;
   if (known == 0 && is_as_agreed) return;
   events_->post({.type = EventType::peer_moved,
-                 .family = Family::v4,
+                 .family = is_v6 ? Family::v6 : Family::v4,
                  .port = udp.source_port.host(),
-                 .time_ns = candidate.packet.meta().time_ns,
-                 .address = IpAddress::v4(outer.source),
+                 .time_ns = packet.meta().time_ns,
+                 .address = source,
                  .sa_index = sa.index,
                  .spi = sa.spi.raw(),
                  .sequence = candidate.sequence.raw()});
@@ -319,7 +293,7 @@ void EspInbound::finish(const Candidate& candidate, Lanes& lanes) {
   const auto tail_bytes = static_cast<std::uint32_t>(sizeof(EspTrailer)) + trailer.pad_length;
   if (tail_bytes > payload_bytes ||
       !is_monotonic(packet.data() + candidate.payload_offset + payload_bytes - tail_bytes,
-                    trailer.pad_length)) {
+                    trailer.pad_length, sa.icv_bytes)) {
     return drops_->drop(packet, DropReason::esp_in_bad_padding, sa);
   }
   SaGroups::Group& group = groups_.groups()[candidate.group];
@@ -328,73 +302,28 @@ void EspInbound::finish(const Candidate& candidate, Lanes& lanes) {
   if (trailer.next_header == IpProtocol::no_next_header) {
     return drops_->drop(packet, DropReason::esp_in_dummy);
   }
-  const bool is_out =
-      sa.is_transport()
-          ? take_out_transported(candidate, trailer.next_header, payload_bytes - tail_bytes)
-          : take_out_tunnelled(candidate, trailer.next_header, payload_bytes - tail_bytes);
-  if (!is_out) return;
+  const OpenedPacket opened{packet, sa, candidate.payload_offset, payload_bytes - tail_bytes,
+                            trailer.next_header};
+  const std::optional<DropReason> fault =
+      sa.is_transport() ? take_out_transported(opened) : take_out_tunnelled(opened);
+  if (fault) return drops_->drop(packet, *fault, sa);
 
-  const auto& inner = *packet.header<Ipv4Header>(0);
-  bool may_be_esp = inner.protocol == IpProtocol::esp;
-  if (sa.has_selector != 0 || inner.protocol == IpProtocol::udp) {
-    const TransportPorts ports =
-        transport_ports(inner, packet.bytes().subspan(inner.header_length_bytes()));
-    if (sa.has_selector != 0 && !covers(sa.selector, inner, ports)) {
+  bool may_be_esp = false;
+  if (sa.has_selector != 0 || may_carry_esp(packet)) {
+    const UpperLayer upper = upper_layer(packet);
+    if (sa.has_selector != 0 && !covers(sa.selector, packet, upper)) {
       return drops_->drop(packet, DropReason::esp_in_selector_mismatch, sa);
     }
-    may_be_esp |= inner.protocol == IpProtocol::udp && ports.destination == kNatTPort;
+    may_be_esp = upper.protocol == IpProtocol::esp ||
+                 (upper.protocol == IpProtocol::udp && upper.ports.destination == kNatTPort);
   }
   if (is_past_hard_limit(sa, group.packets, group.bytes)) {
     return drops_->drop(packet, DropReason::esp_in_expired, sa);
   }
   ++group.packets;
   group.bytes += packet.length();
-  (may_be_esp ? lanes.again : lanes.inner).push(packet);
-}
-
-// The packet becomes the inner one, which must be whole.
-bool EspInbound::take_out_tunnelled(const Candidate& candidate, IpProtocol protocol,
-                                    std::uint32_t payload_bytes) {
-  const Packet packet = candidate.packet;
-  const Sa& sa = *candidate.sa;
-  if (protocol != IpProtocol::ipip) {
-    drops_->drop(packet, DropReason::esp_in_next_header, sa);
-    return false;
-  }
-  if (validate_ipv4(packet.bytes().subspan(candidate.payload_offset, payload_bytes)) !=
-      Ipv4Validity::ok) {
-    drops_->drop(packet, DropReason::esp_in_inner_header, sa);
-    return false;
-  }
-  const auto outer_dscp_and_ecn = packet.header<Ipv4Header>(0)->dscp_and_ecn;
-  auto& inner = *packet.header<Ipv4Header>(candidate.payload_offset);
-  // What lies behind the total length was traffic flow padding.
-  packet.crop(candidate.payload_offset, inner.total_length.host());
-  const bool may_differ = outer_dscp_and_ecn != 0 || (sa.flags & kSaDecapDscp) != 0;
-  if (may_differ && !take_outer_dscp_and_ecn(inner, outer_dscp_and_ecn, sa.flags)) {
-    drops_->drop(packet, DropReason::esp_in_ecn, sa);
-    return false;
-  }
-  return true;
-}
-
-// The packet becomes its own header and the payload (RFC 4303 3.1.1).
-bool EspInbound::take_out_transported(const Candidate& candidate, IpProtocol protocol,
-                                      std::uint32_t payload_bytes) {
-  const Packet packet = candidate.packet;
-  const std::size_t header_bytes = packet.header<Ipv4Header>(0)->header_length_bytes();
-  const auto front = static_cast<std::uint32_t>(candidate.payload_offset - header_bytes);
-  std::memmove(packet.data() + front, packet.data(), header_bytes);
-  packet.crop(front, static_cast<std::uint32_t>(header_bytes) + payload_bytes);
-  auto& header = *packet.header<Ipv4Header>(0);
-  header.protocol = protocol;
-  header.total_length = Be16(static_cast<std::uint16_t>(packet.length()));
-  header.checksum = Be16{};
-  header.checksum = internet_checksum(packet.bytes().first(header_bytes));
-  if (candidate.sa->is_udp_encapsulated()) {
-    mend_transport_checksum(header, packet.bytes().subspan(header_bytes));
-  }
-  return true;
+  if (may_be_esp) return lanes.again.push(packet);
+  lanes.onward(packet);
 }
 
 }  // namespace culvert

@@ -52,11 +52,6 @@ class EspInbound {
   void commit_window(SaGroups::Group& group);
   void note_peer(const Candidate& candidate, SeqNum newest);
   void finish(const Candidate& candidate, Lanes& lanes);
-  // Steps 7 of the two modes; false: the packet was dropped.
-  [[nodiscard]] bool take_out_tunnelled(const Candidate& candidate, IpProtocol protocol,
-                                        std::uint32_t payload_bytes);
-  [[nodiscard]] bool take_out_transported(const Candidate& candidate, IpProtocol protocol,
-                                          std::uint32_t payload_bytes);
 
   const Sad* sad_;
   const Fib* fib_;

@@ -6,9 +6,9 @@
 #include <bit>
 #include <cstring>
 
-#include "dataplane/net/checksum.h"
+#include "dataplane/ip_packet.h"
 #include "dataplane/net/ethernet.h"
-#include "dataplane/net/ip_parse.h"
+#include "dataplane/net/udp.h"
 
 namespace culvert {
 namespace {
@@ -25,21 +25,16 @@ constexpr auto kPadding = [] {
 // IKE sent by Linux (RFC 4301 4.4.1 wants an entry for it): UDP 500, and 4500 with the non-ESP
 // marker, so that nobody here can send ESP that culvert did not make.
 bool is_ike(Packet packet) {
-  const auto& ip = *packet.header<Ipv4Header>(0);
-  if (ip.protocol != IpProtocol::udp) return false;
-  const auto datagram = packet.bytes().subspan(ip.header_length_bytes());
-  const std::uint16_t port = transport_ports(ip, datagram).source;
-  if (port != kNatTPort) return port == kIkePort;
-  const auto* marker = header_at<Be32>(datagram, sizeof(UdpHeader));
+  const UpperLayer upper = upper_layer(packet);
+  if (upper.protocol != IpProtocol::udp) return false;
+  if (upper.ports.source != kNatTPort) return upper.ports.source == kIkePort;
+  const auto* marker = packet.header<Be32>(upper.offset + sizeof(UdpHeader));
   return marker != nullptr && *marker == Be32{};
 }
 
-// RFC 4301 5.1.2.1, RFC 6040 4.1.
-std::uint8_t outer_dscp_and_ecn(const Ipv4Header& inner, std::uint32_t flags) {
-  std::uint8_t kept = 0xff;
-  if ((flags & kSaDontEncapDscp) != 0) kept &= 0x03;
-  if ((flags & kSaNoEcn) != 0) kept &= 0xfc;
-  return inner.dscp_and_ecn & kept;
+// IPv6 is never fragmented on its way (RFC 8200 5).
+bool may_be_fragmented(Packet packet) {
+  return !is_ipv6(packet) && !packet.header<Ipv4Header>(0)->dont_fragment();
 }
 
 }  // namespace
@@ -96,6 +91,7 @@ void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
   context_.engine.seal(std::span(jobs_).first(candidate_count_));
   for (std::size_t i = 0; i < candidate_count_; ++i) {
     const Candidate& candidate = candidates_[i];
+    if (candidate.sa->has_udp_checksum()) put_udp_checksum(candidate.packet);
     to_next_hop(candidate.packet,
                 AdjacencyIndex{candidate.sa->adjacency.load(std::memory_order_relaxed)}, lanes);
   }
@@ -154,10 +150,10 @@ void EspOutbound::bypass(Packet packet, Lanes& lanes) {
   find_next_hop(index);
   const std::uint32_t mtu = next_hop_.mtu;
   if (packet.length() > mtu && mtu != 0) {
-    if (!packet.header<Ipv4Header>(0)->dont_fragment()) {
+    if (may_be_fragmented(packet)) {
       return context_.drops.drop(packet, DropReason::forward_needs_fragments);
     }
-    context_.icmp_errors.fragmentation_needed(packet, mtu, lanes);
+    context_.icmp_errors.too_big(packet, mtu, lanes);
     return context_.drops.drop(packet, DropReason::forward_too_big);
   }
   to_next_hop(packet, index, lanes);
@@ -212,22 +208,20 @@ void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes
 // SA takes no fragments (RFC 4303 3.3.4), and the packet's own options leave less room.
 bool EspOutbound::fits(Packet packet, Lanes& lanes) {
   const Sa& sa = *outgoing_.sa;
-  const auto& header = *packet.header<Ipv4Header>(0);
   std::uint32_t fitting = outgoing_.fitting;
   if (sa.is_transport()) {
-    if (header.is_fragment()) {
+    if (upper_layer(packet).is_fragment) {
       context_.drops.drop(packet, DropReason::esp_out_fragment);
       return false;
     }
-    fitting =
-        largest_inner(sa, path_mtu(sa), static_cast<std::uint32_t>(header.header_length_bytes()));
+    fitting = largest_inner(sa, path_mtu(sa), own_header_of(packet).bytes);
   }
   if (packet.length() <= fitting) return true;
-  if (!header.dont_fragment()) {
+  if (may_be_fragmented(packet)) {
     context_.drops.drop(packet, DropReason::esp_out_needs_fragments, sa);
     return false;
   }
-  context_.icmp_errors.fragmentation_needed(packet, fitting, lanes);
+  context_.icmp_errors.too_big(packet, fitting, lanes);
   context_.drops.drop(packet, DropReason::esp_out_too_big, sa);
   return false;
 }
@@ -265,21 +259,19 @@ void EspOutbound::take_sequence_numbers() {
   candidate_count_ = kept;
 }
 
-// Step 4 for one packet. All is written straight into the packet and summed from registers: what
-// was just stored in parts must not be loaded as a whole.
+// Step 4 for one packet: trailer, headers, IV, and the job for step 5.
 void EspOutbound::prepare(std::size_t i) {
   const Candidate& candidate = candidates_[i];
   const Packet packet = candidate.packet;
   const Sa& sa = *candidate.sa;
   const SeqNum sequence = candidate.sequence;
-  const auto& inner = *packet.header<Ipv4Header>(0);
-  const std::uint32_t kept_bytes =
-      sa.is_transport() ? static_cast<std::uint32_t>(inner.header_length_bytes()) : 0;
-  const IpProtocol next_header = sa.is_transport() ? inner.protocol : IpProtocol::ipip;
-  std::byte* const payload = packet.data() + kept_bytes;
+  const InnerTraits inner = traits_of(packet);
+  const OwnHeader own =
+      sa.is_transport() ? own_header_of(packet) : OwnHeader{.protocol = inner.protocol};
+  std::byte* const payload = packet.data() + own.bytes;
 
-  // Trailer: the encrypted part ends on a multiple of pad_alignment (RFC 4303 2.4).
-  const std::uint32_t clear_bytes = packet.length() - kept_bytes + candidate.tfc_bytes;
+  // The encrypted part ends on a multiple of pad_alignment (RFC 4303 2.4).
+  const std::uint32_t clear_bytes = packet.length() - own.bytes + candidate.tfc_bytes;
   if (candidate.tfc_bytes != 0) {
     std::memset(packet.data() + packet.length(), 0, candidate.tfc_bytes);
   }
@@ -291,22 +283,23 @@ void EspOutbound::prepare(std::size_t i) {
   packet.grow(sa.outer_bytes,
               candidate.tfc_bytes + payload_bytes - clear_bytes + std::uint32_t{sa.icv_bytes});
   std::memcpy(payload + clear_bytes, kPadding.data(), sizeof kPadding);
-  const EspTrailer trailer{static_cast<std::uint8_t>(pad_bytes), next_header};
+  const EspTrailer trailer{static_cast<std::uint8_t>(pad_bytes), own.protocol};
   std::memcpy(payload + clear_bytes + pad_bytes, &trailer, sizeof trailer);
 
-  std::byte* at = sa.is_transport() ? move_own_header(packet, sa, kept_bytes)
-                                    : put_tunnel_header(packet, sa, sequence, inner);
+  std::byte* at = put_ip_header(candidate, inner, own);
   if (sa.is_udp_encapsulated()) {
-    UdpHeader udp = sa.udp;  // the checksum stays 0 (RFC 3948 2.1)
+    UdpHeader udp = sa.udp;  // over IPv4 the checksum stays 0 (RFC 3948 2.1)
     udp.length = Be16(static_cast<std::uint16_t>(packet.data() + packet.length() - at));
     std::memcpy(at, &udp, sizeof udp);
     at += sizeof udp;
   }
   const EspHeader esp{wire_spi(sa.spi), wire_sequence(sequence)};
   std::memcpy(at, &esp, sizeof esp);
-  // The IV is the 64-bit sequence number, which is never given out twice under one key.
+  // The IV is the 64-bit sequence number, which is never given out twice under one key, behind
+  // zeroes where the transform has a longer one; the engine makes of it what the transform wants.
   const Be64 iv(sequence.raw());
-  std::memcpy(at + sizeof esp, &iv, sizeof iv);
+  if (sa.iv_bytes > sizeof iv) std::memset(at + sizeof esp, 0, sa.iv_bytes - sizeof iv);
+  if (sa.iv_bytes != 0) std::memcpy(payload - sizeof iv, &iv, sizeof iv);
 
   CryptoJob& job = jobs_[i];
   job.key = sa.key;
@@ -317,41 +310,12 @@ void EspOutbound::prepare(std::size_t i) {
   set_aad(job, sa, sequence);
 }
 
-// The outer header (RFC 4301 5.1.2.1): DSCP and ECN of the inner one (RFC 6040 4.1), DF as inside;
-// an identification where routers may fragment. Returns what is behind it.
-std::byte* EspOutbound::put_tunnel_header(Packet packet, const Sa& sa, SeqNum sequence,
-                                          const Ipv4Header& inner) {
-  const std::uint32_t outer_length = packet.length();
-  const bool keeps_df = inner.dont_fragment() && (sa.flags & kSaNoPathMtu) == 0;
-  const std::uint8_t dscp_and_ecn = outer_dscp_and_ecn(inner, sa.flags);
-  const Be32 lengths{std::uint32_t{dscp_and_ecn} << 16 | outer_length};
-  const Be16 identification{keeps_df ? std::uint16_t{0}
-                                     : static_cast<std::uint16_t>(sequence.raw())};
-  const Be16 fragments{keeps_df ? Ipv4Header::kDontFragment : std::uint16_t{0}};
-  InternetSum sum(sa.outer.checksum);
-  sum.add(lengths);
-  sum.add(identification);
-  sum.add(fragments);
-  std::memcpy(packet.data(), &sa.outer, sizeof sa.outer);
-  auto& outer = *packet.header<Ipv4Header>(0);
-  outer.dscp_and_ecn = dscp_and_ecn;
-  outer.total_length = Be16(static_cast<std::uint16_t>(outer_length));
-  outer.identification = identification;
-  outer.flags_and_fragment_offset = fragments;
-  outer.checksum = sum.checksum();
-  return packet.data() + sizeof outer;
-}
-
-// Transport mode: the packet's own header, options included, goes in front of ESP (RFC 4303 3.1.1).
-// Returns what is behind it.
-std::byte* EspOutbound::move_own_header(Packet packet, const Sa& sa, std::size_t header_bytes) {
-  std::memmove(packet.data(), packet.data() + sa.outer_bytes, header_bytes);
-  auto& header = *packet.header<Ipv4Header>(0);
-  header.protocol = sa.outer.protocol;
-  header.total_length = Be16(static_cast<std::uint16_t>(packet.length()));
-  header.checksum = Be16{};
-  header.checksum = internet_checksum(packet.bytes().first(header_bytes));
-  return packet.data() + header_bytes;
+std::byte* EspOutbound::put_ip_header(const Candidate& candidate, const InnerTraits& inner,
+                                      const OwnHeader& own) {
+  const Sa& sa = *candidate.sa;
+  if (sa.is_transport()) return move_own_header(candidate.packet, sa, own);
+  if (sa.family == Family::v6) return put_outer_ipv6(candidate.packet, sa, inner);
+  return put_outer_ipv4(candidate.packet, sa, candidate.sequence, inner);
 }
 
 EspOutbound::NextHop EspOutbound::next_hop_of(AdjacencyIndex index) const {
@@ -379,9 +343,11 @@ void EspOutbound::to_next_hop(Packet packet, AdjacencyIndex index, Lanes& lanes)
     case AdjacencyKind::resolved:
       break;
   }
+  const bool is_v6 = is_ipv6(packet);
   std::byte* const front = packet.push_front(sizeof(EthernetHeader));
   if (front == nullptr) return context_.drops.drop(packet, DropReason::rx_oversized);
   std::memcpy(front, &next_hop_.header, sizeof(EthernetHeader));
+  if (is_v6) packet.header<EthernetHeader>(0)->ether_type = wire_ether_type(EtherType::ipv6);
   if (next_hop_.kind != AdjacencyKind::resolved) {
     PacketMeta& meta = packet.meta();
     meta.out_port = static_cast<std::uint8_t>(next_hop_.port);

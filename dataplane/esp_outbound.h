@@ -6,6 +6,7 @@
 #include <span>
 
 #include "crypto/esp_transform.h"
+#include "dataplane/esp_headers.h"
 #include "dataplane/fib.h"
 #include "dataplane/forward.h"
 #include "dataplane/icmp_error.h"
@@ -41,8 +42,8 @@ class EspOutbound {
   // Lane clear -> wire, held.
   void operator()(Lane<ClearPacket>& lane, Lanes& lanes);
 
-  // The built-in bypass: a frame from Linux that is not IPv4, for the port of its mirror. IPv6 but
-  // for neighbour discovery and link-local traffic is none of it.
+  // The built-in bypass: a frame from Linux that is not IP, or IPv6 that stays on its link, for the
+  // port of its mirror.
   void bypass_frame(Packet packet, Lanes& lanes);
 
   // A packet that waited for a neighbour, sealed or let through before it waited; its Ethernet
@@ -86,9 +87,8 @@ class EspOutbound {
   [[nodiscard]] Outgoing outgoing_of(const PolicyEntry& policy) const;
   void take_sequence_numbers();
   void prepare(std::size_t i);
-  [[nodiscard]] std::byte* put_tunnel_header(Packet packet, const Sa& sa, SeqNum sequence,
-                                             const Ipv4Header& inner);
-  [[nodiscard]] std::byte* move_own_header(Packet packet, const Sa& sa, std::size_t header_bytes);
+  [[nodiscard]] std::byte* put_ip_header(const Candidate& candidate, const InnerTraits& inner,
+                                         const OwnHeader& own);
   [[nodiscard]] std::uint32_t path_mtu(const Sa& sa) const;
   [[nodiscard]] NextHop next_hop_of(AdjacencyIndex index) const;
   void find_next_hop(AdjacencyIndex index) {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <type_traits>
 
+#include "dataplane/ip_packet.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ip_parse.h"
@@ -19,35 +21,70 @@ bool is_unset(const IpAddress& address) {
 
 // IKE to us (the non-ESP marker was checked on port 4500) is for the daemon, whatever policies say.
 bool is_ike(Packet packet) {
-  const auto& header = *packet.header<Ipv4Header>(0);
-  if (header.protocol != IpProtocol::udp) return false;
-  const std::uint16_t port =
-      transport_ports(header, packet.bytes().subspan(header.header_length_bytes())).destination;
-  return port == kIkePort || port == kNatTPort;
+  const UpperLayer upper = upper_layer(packet);
+  const std::uint16_t port = upper.ports.destination;
+  return upper.protocol == IpProtocol::udp && (port == kIkePort || port == kNatTPort);
 }
+
+FlowWords words_of(Packet packet, const Ipv4Header&) {
+  return flow_of(packet.bytes());
+}
+FlowWords6 words_of(Packet packet, const Ipv6Header&) {
+  return flow_of(packet.bytes(), walk_ipv6(packet.bytes()));
+}
+
+std::uint8_t hops_left(const Ipv4Header& header) {
+  return header.ttl;
+}
+std::uint8_t hops_left(const Ipv6Header& header) {
+  return header.hop_limit;
+}
+void take_hop(Ipv4Header& header) {
+  decrement_ttl(header);
+}
+void take_hop(Ipv6Header& header) {
+  --header.hop_limit;
+}
+
+template <FamilyWords Words>
+using HeaderOf = std::conditional_t<std::is_same_v<Words, FlowWords>, Ipv4Header, Ipv6Header>;
 
 }  // namespace
 
-void Forward::operator()(Lane<Packet>& lane, Lanes& lanes) {
+template <FamilyWords Words>
+void Forward::forward(Lane<Packet>& lane, Flows<Words>& flows, Lanes& lanes) {
   const auto packets = lane.packets();
   for (std::size_t done = 0; done < packets.size(); done += kBurst) {
-    forward_burst(packets.subspan(done, std::min(kBurst, packets.size() - done)), lanes);
+    forward_burst(packets.subspan(done, std::min(kBurst, packets.size() - done)), flows, lanes);
   }
   lane.clear();
 }
+template void Forward::forward(Lane<Packet>&, Flows<FlowWords>&, Lanes&);
+template void Forward::forward(Lane<Packet>&, Flows<FlowWords6>&, Lanes&);
 
 // 1. Inbound policy, before the packet goes anywhere, Linux included (RFC 4301 5.2).
 // 2. Next hop of the destination (RFC 1812 5.2.4.3).
-// 3. One hop less (RFC 1812 5.3.1).
-[[gnu::flatten]] void Forward::forward_burst(std::span<Packet> packets, Lanes& lanes) {
+// 3. One hop less (RFC 1812 5.3.1, RFC 8200 3).
+template <FamilyWords Words>
+[[gnu::flatten]] void Forward::forward_burst(std::span<Packet> packets, Flows<Words>& flows,
+                                             Lanes& lanes) {
+  using Header = HeaderOf<Words>;
   admitting_policy_ = nullptr;
-  for (std::size_t i = 0; i < packets.size(); ++i) flows_[i] = flow_of(packets[i].bytes());
-  context_.flow_cache.lookup_burst(std::span(flows_).first(packets.size()),
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    flows[i] = words_of(packets[i], *packets[i].header<Header>(0));
+  }
+  context_.flow_cache.lookup_burst(std::span<const Words>(flows).first(packets.size()),
                                    std::span(verdicts_).first(packets.size()));
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (is_admitted(packets[i], verdicts_[i].inbound)) route(packets[i], verdicts_[i], lanes);
+    if (!is_admitted(packets[i], verdicts_[i].inbound)) continue;
+    route(packets[i], *packets[i].header<Header>(0), verdicts_[i], lanes);
   }
   policy_counts_.flush();
+}
+
+bool Forward::is_for_us(Packet packet) const {
+  if (is_ipv6(packet)) return context_.fib.is_local(packet.header<Ipv6Header>(0)->destination);
+  return context_.fib.is_local(host_address(packet.header<Ipv4Header>(0)->destination));
 }
 
 // Step 1 for what came in clear; false: it was dropped. The default is for packets that no policy
@@ -62,10 +99,7 @@ bool Forward::is_admitted(Packet packet, const PolicyEntry* policy) {
     policy_counts_.add(policy->index, packet);
   }
   if (action == PolicyAction::bypass) return true;
-  if (is_ike(packet) &&
-      context_.fib.is_local(host_address(packet.header<Ipv4Header>(0)->destination))) {
-    return true;
-  }
+  if (is_ike(packet) && is_for_us(packet)) return true;
   if (policy == nullptr) {
     packet.meta().wants_policy = 1;
     return true;
@@ -86,8 +120,8 @@ bool Forward::is_admitted_opened(Packet packet, const PolicyEntry* policy) {
   const bool is_covered =
       sa != nullptr && policy != nullptr && policy->action == PolicyAction::protect &&
       (policy->reqid == 0 || policy->reqid == sa->reqid) &&
-      (is_unset(policy->template_src) || policy->template_src.v4() == sa->outer.source) &&
-      (is_unset(policy->template_dst) || policy->template_dst.v4() == sa->outer.destination);
+      (is_unset(policy->template_src) || policy->template_src == sa->outer_source()) &&
+      (is_unset(policy->template_dst) || policy->template_dst == sa->outer_destination());
   if (!is_covered) {
     context_.drops.drop(packet, DropReason::esp_in_policy, index, context_.sad.state(index));
     return false;
@@ -100,7 +134,8 @@ bool Forward::is_admitted_opened(Packet packet, const PolicyEntry* policy) {
 
 // Steps 2 and 3. The MTU of the next hop is looked at once it is known whether the packet will be
 // sealed.
-void Forward::route(Packet packet, const FlowVerdict& verdict, Lanes& lanes) {
+template <typename Header>
+void Forward::route(Packet packet, Header& header, const FlowVerdict& verdict, Lanes& lanes) {
   PacketMeta& meta = packet.meta();
   if (verdict.scope != FlowScope::one_host) {
     if (verdict.scope == FlowScope::for_many && meta.sa == kNoSa.raw()) {
@@ -124,15 +159,14 @@ void Forward::route(Packet packet, const FlowVerdict& verdict, Lanes& lanes) {
       break;
   }
   meta.adjacency = verdict.adjacency.raw();
-  auto& header = *packet.header<Ipv4Header>(0);
-  if (header.ttl <= 1) {
+  if (hops_left(header) <= 1) {
     if (meta.wants_policy != 0 && verdict.outbound == nullptr) {
       return context_.drops.drop(packet, DropReason::spd_out_discard);
     }
     context_.icmp_errors.time_exceeded(packet, lanes);
     return context_.drops.drop(packet, DropReason::forward_ttl);
   }
-  decrement_ttl(header);
+  take_hop(header);
   lanes.clear.push({packet, verdict.outbound});
 }
 
@@ -142,12 +176,13 @@ void Forward::punt(Packet packet, std::uint16_t port, Lanes& lanes) {
   if (packet.meta().wants_policy != 0)
     return context_.drops.drop(packet, DropReason::spd_in_discard);
   const bool was_opened = packet.meta().sa != kNoSa.raw();
+  const EtherType type = is_ipv6(packet) ? EtherType::ipv6 : EtherType::ipv4;
   auto* front = packet.push_front(sizeof(EthernetHeader));
   if (front == nullptr) return context_.drops.drop(packet, DropReason::punt_no_mirror);
   auto* ethernet = packet.header<EthernetHeader>(0);
   if (was_opened || port != packet.meta().in_port) {
     // The mirror takes what is addressed to it; its MAC is filled in where it is written.
-    *ethernet = {.destination = {}, .source = {}, .ether_type = wire_ether_type(EtherType::ipv4)};
+    *ethernet = {.destination = {}, .source = {}, .ether_type = wire_ether_type(type)};
   }
   packet.meta().in_port = port;
   lanes.punt.push(packet);

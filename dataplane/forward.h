@@ -38,13 +38,23 @@ class Forward {
       : context_(context), policy_counts_(context.policy_states, context.writers) {}
 
   // Lane inner -> clear, punt.
-  void operator()(Lane<Packet>& lane, Lanes& lanes);
+  void ipv4(Lane<Packet>& lane, Lanes& lanes) { forward(lane, flows_, lanes); }
+  // Lane inner6 -> clear, punt.
+  void ipv6(Lane<Packet>& lane, Lanes& lanes) { forward(lane, flows6_, lanes); }
 
  private:
-  void forward_burst(std::span<Packet> packets, Lanes& lanes);
+  template <FamilyWords Words>
+  using Flows = std::array<Words, kBurst>;
+
+  template <FamilyWords Words>
+  void forward(Lane<Packet>& lane, Flows<Words>& flows, Lanes& lanes);
+  template <FamilyWords Words>
+  void forward_burst(std::span<Packet> packets, Flows<Words>& flows, Lanes& lanes);
   [[nodiscard]] bool is_admitted(Packet packet, const PolicyEntry* policy);
   [[nodiscard]] bool is_admitted_opened(Packet packet, const PolicyEntry* policy);
-  void route(Packet packet, const FlowVerdict& verdict, Lanes& lanes);
+  [[nodiscard]] bool is_for_us(Packet packet) const;
+  template <typename Header>
+  void route(Packet packet, Header& header, const FlowVerdict& verdict, Lanes& lanes);
   void punt(Packet packet, std::uint16_t port, Lanes& lanes);
 
   Context context_;
@@ -54,7 +64,8 @@ class Forward {
   const PolicyEntry* admitting_policy_ = nullptr;
   std::uint32_t admitted_sa_ = kNoSa.raw();
 
-  std::array<FlowWords, kBurst> flows_;
+  Flows<FlowWords> flows_;
+  Flows<FlowWords6> flows6_;
   std::array<FlowVerdict, kBurst> verdicts_;
 };
 

@@ -20,23 +20,34 @@ void FromLinux::operator()(std::span<Packet> frames, Lanes& lanes) {
   }
 }
 
-// IPv4 goes through the SPD like everything else; of IPv6 only what never leaves the link may pass,
-// and what is not IP passes by the built-in bypass.
+// IP goes through the SPD like everything else, but for IPv6 that stays on its link; what is not IP
+// passes by the built-in bypass.
 void FromLinux::frame(Packet packet, Lanes& lanes) {
   const auto* ethernet = packet.header<EthernetHeader>(0);
   if (ethernet == nullptr) return drops_->drop(packet, DropReason::classify_runt);
   const EtherType type = ethernet->type();
+  const auto ip = packet.bytes().subspan(sizeof(EthernetHeader));
   if (type == EtherType::ipv6) {
-    const auto reason = why_not_link_local(packet.bytes().subspan(sizeof(EthernetHeader)));
-    if (reason) return drops_->drop(packet, *reason);
-    return esp_outbound_->bypass_frame(packet, lanes);
+    const Ipv6Validity validity = validate_ipv6(ip);
+    if (validity != Ipv6Validity::ok) return drops_->drop(packet, reason_for(validity));
+    if (stays_on_link(ip)) return esp_outbound_->bypass_frame(packet, lanes);
+    return ipv6(packet, lanes);
   }
   if (type != EtherType::ipv4) return esp_outbound_->bypass_frame(packet, lanes);
-  packet.pull_front(sizeof(EthernetHeader));
-  const Ipv4Validity validity = validate_ipv4(packet.bytes());
+  const Ipv4Validity validity = validate_ipv4(ip);
   if (validity != Ipv4Validity::ok) return drops_->drop(packet, reason_for(validity));
-  packet.truncate(packet.header<Ipv4Header>(0)->total_length.host());
+  packet.crop(sizeof(EthernetHeader), header_at<Ipv4Header>(ip, 0)->total_length.host());
   lanes.clear.push({packet, spd_->lookup(Direction::out, flow_of(packet.bytes()))});
+}
+
+void FromLinux::ipv6(Packet packet, Lanes& lanes) {
+  const auto& header = *packet.header<Ipv6Header>(sizeof(EthernetHeader));
+  packet.crop(sizeof(EthernetHeader), static_cast<std::uint32_t>(header.total_bytes()));
+  const Ipv6Chain chain = walk_ipv6(packet.bytes());
+  if (chain.end != Ipv6ChainEnd::upper_layer) {
+    return drops_->drop(packet, DropReason::ip_in_bad_extension);
+  }
+  lanes.clear.push({packet, spd_->lookup(Direction::out, flow_of(packet.bytes(), chain))});
 }
 
 }  // namespace culvert

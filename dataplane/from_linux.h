@@ -20,6 +20,7 @@ class FromLinux {
 
  private:
   void frame(Packet packet, Lanes& lanes);
+  void ipv6(Packet packet, Lanes& lanes);
 
   const Spd* spd_;
   EspOutbound* esp_outbound_;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "dataplane/drop_sink.h"
+#include "dataplane/ip_packet.h"
 #include "dataplane/packet.h"
 
 namespace culvert {
@@ -45,10 +46,14 @@ struct Lanes {
   Lane<Packet> again;       // opened, and for one of our addresses: ESP in ESP
   Lane<Packet> esp;         // ESP for us; data at the outer IP header
   Lane<Packet> inner;       // IPv4 to be forwarded or punted; data at the IP header
-  Lane<ClearPacket> clear;  // IPv4 that leaves if the SPD lets it; data at the IP header
+  Lane<Packet> inner6;      // the same of IPv6
+  Lane<ClearPacket> clear;  // IP that leaves if the SPD lets it; data at the IP header
   Lane<Packet> punt;        // for Linux; data at the Ethernet header
   Lane<Packet> held;        // waits for a neighbour
   Lane<WirePacket> wire;    // leaves by a port; data at the Ethernet header
+
+  // To `inner` or `inner6`.
+  void onward(Packet packet) { (is_ipv6(packet) ? inner6 : inner).push(packet); }
 };
 
 }  // namespace culvert

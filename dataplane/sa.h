@@ -40,8 +40,8 @@ struct alignas(64) Sa {
   // Relaxed: any recent value is as good as another.
   std::atomic<std::uint32_t> adjacency{0};
   SaMode mode = SaMode::tunnel;
-  std::uint8_t has_limits = 0;  // of bytes or packets
-  std::uint16_t tfc_bytes = 0;  // outbound, tunnel mode: see SaSpec
+  std::uint8_t has_limits = 0;   // of bytes or packets
+  std::uint16_t tfc_bytes = 0;   // outbound, tunnel mode: see SaSpec
   Family family = Family::none;  // of the outer addresses
 
   // Outbound: what is put in front; lengths, DSCP, ECN, DF and identification are filled in for
@@ -64,6 +64,10 @@ struct alignas(64) Sa {
 
   [[nodiscard]] bool has_esn() const { return (flags & kSaEsn) != 0; }
   [[nodiscard]] bool is_udp_encapsulated() const { return (flags & kSaUdpEncap) != 0; }
+  // RFC 8200 8.1; over IPv4 it is 0 (RFC 3948 2.1).
+  [[nodiscard]] bool has_udp_checksum() const {
+    return family == Family::v6 && is_udp_encapsulated();
+  }
   [[nodiscard]] bool is_transport() const { return mode == SaMode::transport; }
   [[nodiscard]] IpAddress outer_source() const {
     return family == Family::v6 ? IpAddress{outer_ipv6.source} : IpAddress::v4(outer.source);

@@ -14,7 +14,8 @@ std::size_t Worker::run_once() {
   classify_.received(received, lanes_);  // outer header only
   esp_inbound_(lanes_.esp, lanes_);      // RFC 4303 3.4
   open_nested();                         // what was opened may be ESP for us again
-  forward_(lanes_.inner, lanes_);        // inbound policy; route picks the next hop, or Linux
+  forward_.ipv4(lanes_.inner, lanes_);   // inbound policy; route picks the next hop, or Linux
+  forward_.ipv6(lanes_.inner6, lanes_);  // the same
   from_linux_(from_linux, lanes_);       // what Linux sends goes through the SPD too
   esp_outbound_(lanes_.clear, lanes_);   // SPD: protect, bypass, discard; RFC 4303 3.3
   punt_.send(lanes_);                    // to Linux, or to wait for a neighbour

@@ -46,7 +46,9 @@ void Worker::run_in_order(std::span<Packet> frames) {
     open_in_order();
   }
   in_order(lanes_.inner);
-  forward_(lanes_.inner, lanes_);
+  in_order(lanes_.inner6);
+  forward_.ipv4(lanes_.inner, lanes_);
+  forward_.ipv6(lanes_.inner6, lanes_);
   from_linux_(punt_.receive(), lanes_);
   std::ranges::stable_sort(lanes_.clear.packets(), {},
                            [](const ClearPacket& clear) { return clear.packet.meta().arrival; });

@@ -84,11 +84,14 @@ inline constexpr std::size_t kMaxIpv6Extensions = 8;
 
 // Where things lie in an IPv6 packet; offsets count from its IPv6 header, in bytes.
 struct Ipv6Chain {
+  static constexpr std::uint16_t kIpv6NextHeaderOffset = 6;
+
   Ipv6ChainEnd end = Ipv6ChainEnd::upper_layer;
   // What follows the extension headers, and where. AH and ESP are upper layers here. Of a fragment
   // that is not the first, what its fragment header names: it may be an extension header.
   IpProtocol protocol{};
   std::uint16_t payload_offset = sizeof(Ipv6Header);
+  std::uint16_t protocol_offset = kIpv6NextHeaderOffset;  // of the byte that names `protocol`
   // Where an ESP header in transport mode goes: behind hop-by-hop options, routing and fragment
   // header, and the destination options that come before one of those (RFC 4303 3.1.1). And where
   // the byte is that names what comes there now.
@@ -98,8 +101,6 @@ struct Ipv6Chain {
   std::uint16_t fragment_offset_bytes = 0;
   std::uint32_t fragment_identification = 0;
   bool more_fragments = false;
-
-  static constexpr std::uint16_t kIpv6NextHeaderOffset = 6;
 
   [[nodiscard]] constexpr bool has_fragment_header() const { return fragment_header_offset != 0; }
   // Part of a datagram. One with a fragment header may be whole: an atomic fragment (RFC 6946 2).
@@ -166,19 +167,18 @@ class Ipv6Walk {
   }
 
   void step(IpProtocol next_header, std::size_t header_bytes) {
-    name_offset_ = chain_.payload_offset;  // every extension header starts with it
+    chain_.protocol_offset = chain_.payload_offset;  // every extension header starts with it
     chain_.protocol = next_header;
     chain_.payload_offset = static_cast<std::uint16_t>(chain_.payload_offset + header_bytes);
   }
 
   void esp_comes_here() {
     chain_.esp_offset = chain_.payload_offset;
-    chain_.esp_next_header_offset = name_offset_;
+    chain_.esp_next_header_offset = chain_.protocol_offset;
   }
 
   std::span<const std::byte> packet_;
   Ipv6Chain chain_;
-  std::uint16_t name_offset_ = Ipv6Chain::kIpv6NextHeaderOffset;
 };
 
 }  // namespace detail

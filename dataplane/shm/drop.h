@@ -37,9 +37,10 @@ namespace culvert {
   X(ip_in_truncated, "frame ends inside the IP header")                                   \
   X(ip_in_bad_version, "IP version is not what the EtherType says")                       \
   X(ip_in_bad_header_length, "IPv4 header length below 20 bytes")                         \
-  X(ip_in_bad_total_length, "IPv4 total length below the header's or beyond the frame")   \
+  X(ip_in_bad_total_length, "IP length below the header's or beyond the frame")           \
   X(ip_in_bad_checksum, "IPv4 header checksum is wrong")                                  \
-  X(ip_in_ipv6, "IPv6 packet other than link-local and neighbour discovery")              \
+  X(ip_in_bad_source, "IPv6 source address is multicast")                                 \
+  X(ip_in_bad_extension, "IPv6 extension headers cut off, misplaced, or more than 8")     \
   X(nat_t_runt, "UDP port 4500 datagram too short or with a wrong length")                \
   X(nat_t_keepalive, "NAT-T keepalive (RFC 3948 2.3), which has done its work")           \
   X(esp_in_fragment, "ESP inside an IP fragment")                                         \

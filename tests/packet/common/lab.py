@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 
 from sa import Sa, parse_sas, trailer  # noqa: F401 (for cases)
 from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: F401
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether  # noqa: F401
 from scapy.packet import Packet, Raw, raw  # noqa: F401
 from scapy.utils import checksum
@@ -19,6 +20,11 @@ WAN, PEER = "192.0.2.1", "192.0.2.2"
 LAN, HOST = "10.1.0.1", "10.1.0.5"
 FAR = "10.2.0.5"  # behind the peer
 OUT, IN = 0x1001, 0x1002  # the SAs of common/site.xfrm
+
+# The same in IPv6.
+WAN6, PEER6 = "2001:db8::1", "2001:db8::2"
+LAN6, HOST6 = "2001:db8:1::1", "2001:db8:1::5"
+FAR6 = "2001:db8:2::5"
 
 # By port: our MAC, and that of the only neighbor.
 OUR_MAC = {"wan": "02:00:00:00:01:01", "lan": "02:00:00:00:02:01"}
@@ -44,20 +50,50 @@ def sized(packet_bytes, make=outgoing, **ip):
     return make(bytes(i & 0xFF for i in range(packet_bytes - 28)), **ip)
 
 
+def datagram6(ip, payload):
+    return IPv6(raw(IPv6(**ip) / UDP(sport=4000, dport=5000) / payload))
+
+
+def outgoing6(payload=b"to the far site", **ip):
+    return datagram6({"src": HOST6, "dst": FAR6, **ip}, payload)
+
+
+def incoming6(payload=b"to our site", **ip):
+    return datagram6({"src": FAR6, "dst": HOST6, **ip}, payload)
+
+
+def is_ipv6(packet):
+    return raw(packet)[0] >> 4 == 6
+
+
+def ip_of(packet):
+    """Either family, from its bytes."""
+    return (IPv6 if is_ipv6(packet) else IP)(raw(packet))
+
+
+def ether_type(packet):
+    return 0x86DD if is_ipv6(packet) else 0x0800
+
+
 def hop(packet):
     """As it leaves a router."""
-    packet = IP(raw(packet))
-    packet.ttl -= 1
-    del packet.chksum
+    packet = ip_of(packet)
+    if packet.version == 6:
+        packet.hlim -= 1
+    else:
+        packet.ttl -= 1
+        del packet.chksum
     return raw(packet)
 
 
 def arriving(port, packet):
-    return raw(Ether(src=NEIGHBOR_MAC[port], dst=OUR_MAC[port], type=0x0800) / raw(packet))
+    ether = Ether(src=NEIGHBOR_MAC[port], dst=OUR_MAC[port], type=ether_type(packet))
+    return raw(ether / raw(packet))
 
 
 def leaving(port, packet):
-    return raw(Ether(src=OUR_MAC[port], dst=NEIGHBOR_MAC[port], type=0x0800) / raw(packet))
+    ether = Ether(src=OUR_MAC[port], dst=NEIGHBOR_MAC[port], type=ether_type(packet))
+    return raw(ether / raw(packet))
 
 
 def icmp_error(src, dst, kind, about, mtu=0):
@@ -67,6 +103,15 @@ def icmp_error(src, dst, kind, about, mtu=0):
     message = bytearray(words + quoted)
     message[2:4] = checksum(bytes(message)).to_bytes(2, "big")
     return raw(IP(src=src, dst=dst, tos=0xC0, id=0, flags="DF", ttl=64, proto=1) / bytes(message))
+
+
+def icmpv6_error(src, dst, error, about):
+    """RFC 4443 2.4 c: `error` is scapy's message without its quote; 1280 bytes at most."""
+    message = raw(error) + raw(about)[:1280 - 48]
+    ip = IPv6(src=src, dst=dst, tc=0xC0, hlim=64, nh=58, plen=len(message))
+    zeroed = message[:2] + bytes(2) + message[4:]
+    pseudo = raw(ip)[8:40] + len(message).to_bytes(4, "big") + bytes([0, 0, 0, 58])
+    return raw(ip) + message[:2] + checksum(pseudo + zeroed).to_bytes(2, "big") + message[4:]
 
 
 FRAGMENTATION_NEEDED = (3, 4)
@@ -117,10 +162,14 @@ class Lab:
 
     def seals(self, spi, inner, seq, port="wan", **outer):
         """`inner` as it comes out of the router, in the next packet of the SA."""
-        inner = IP(raw(inner))
-        keeps_whole = bool(inner.flags.DF)
-        fields = {"tos": inner.tos, "flags": "DF" if keeps_whole else 0,
-                  "id": 0 if keeps_whole else seq & 0xFFFF, **outer}
+        inner = ip_of(inner)
+        keeps_whole = inner.version == 6 or bool(inner.flags.DF)
+        traffic_class = inner.tc if inner.version == 6 else inner.tos
+        if self.sa(spi).is_ipv6:
+            fields = {"tc": traffic_class, "fl": inner.fl if inner.version == 6 else 0, **outer}
+        else:
+            fields = {"tos": traffic_class, "flags": "DF" if keeps_whole else 0,
+                      "id": 0 if keeps_whole else seq & 0xFFFF, **outer}
         self.sends(port, self.sa(spi).seal(inner, seq, **fields))
         self.carries(spi, inner)
 
@@ -139,7 +188,8 @@ class Lab:
     def punts_opened(self, spi, inner, port="wan"):
         """`inner` comes out of the SA and is for Linux, by the mirror of `port`."""
         self.carries(spi, inner)
-        self.punts(Ether(src=DATAPLANE_MAC, dst=OUR_MAC[port], type=0x0800) / raw(inner))
+        ether = Ether(src=DATAPLANE_MAC, dst=OUR_MAC[port], type=ether_type(inner))
+        self.punts(ether / raw(inner))
 
     def drops(self, reason, count=1, sa=None):
         self.dropped[reason] += count

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.ipsec import ESP, SecurityAssociation
 from scapy.packet import raw
 
@@ -25,9 +26,16 @@ class Sa:
     encap: tuple = None  # UDP ports, source and destination
     is_transport: bool = False
 
+    @property
+    def is_ipv6(self):
+        return ":" in self.src
+
     def headers(self, **outer):
         """Outer IP header without length, protocol and checksum; UDP header or None."""
-        ip = IP(**{"src": self.src, "dst": self.dst, "ttl": 64, "id": 0, **outer})
+        if self.is_ipv6:
+            ip = IPv6(**{"src": self.src, "dst": self.dst, "hlim": 64, **outer})
+        else:
+            ip = IP(**{"src": self.src, "dst": self.dst, "ttl": 64, "id": 0, **outer})
         udp = None
         if self.encap:
             udp = UDP(sport=self.encap[0], dport=self.encap[1], chksum=0)
@@ -44,14 +52,18 @@ class Sa:
     def seal(self, inner, seq, iv=None, **outer):
         """The ESP packet that carries `inner`; the IV is the sequence number unless given."""
         iv = seq.to_bytes(IV_BYTES, "big") if iv is None else iv
-        packet = self.scapy_sa(seq, **outer).encrypt(IP(raw(inner)), iv=iv)
+        packet = self.scapy_sa(seq, **outer).encrypt(ip_of(inner), iv=iv)
         if self.encap:
             packet[UDP].len = len(packet[UDP])  # scapy 2.5 leaves the header's own length
+            if self.is_ipv6:
+                packet.plen = len(packet[UDP])
+                packet = IPv6(raw(packet))
+                del packet[UDP].chksum  # over IPv6 there must be one
         return raw(packet)
 
     def open(self, packet, seq_high=0):
         """What `packet` carries; raises IPSecIntegrityError."""
-        return raw(self.scapy_sa(seq_high << 32).decrypt(IP(raw(packet))))
+        return raw(self.scapy_sa(seq_high << 32).decrypt(ip_of(packet)))
 
     def seal_payload(self, payload, seq, iv=None, **outer):
         """As seal, for an encrypted part that no honest sender makes, trailer included."""
@@ -66,9 +78,14 @@ class Sa:
         """`esp` with the SA's outer headers in front, whatever `esp` is."""
         ip, udp = self.headers(**outer)
         if udp is None:
-            ip.proto = 50
+            setattr(ip, "nh" if self.is_ipv6 else "proto", 50)
             return raw(ip / esp)
         return raw(ip / udp / esp)
+
+
+def ip_of(packet):
+    packet = raw(packet)
+    return (IPv6 if packet[0] >> 4 == 6 else IP)(packet)
 
 
 def parse_sas(batch):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Compares one run of `culvert replay` with what the case says. Returns faults, one line each."""
 
-from scapy.layers.inet import IP
 from scapy.layers.ipsec import ESP, IPSecIntegrityError
 from scapy.layers.l2 import Ether
 
@@ -77,12 +76,12 @@ def seal_faults(place, lab, frame):
     if ESP not in ether or place == "punted":
         return
     sa = lab.all_sas().get(ether[ESP].spi)
-    if sa is None or sa.src != ether[IP].src:
+    if sa is None or sa.src != ether.payload.src:
         return
     if int.from_bytes(ether[ESP].data[:8], "big") & 0xFFFFFFFF != ether[ESP].seq:
         yield f"{place}: IV {ether[ESP].data[:8].hex()} with sequence number {ether[ESP].seq}"
     try:
-        sa.open(bytes(ether[IP]), int.from_bytes(ether[ESP].data[:4], "big"))
+        sa.open(bytes(ether.payload), int.from_bytes(ether[ESP].data[:4], "big"))
     except IPSecIntegrityError:
         yield f"{place}: {description(lab, frame)} does not open"
 

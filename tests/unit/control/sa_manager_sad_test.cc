@@ -50,8 +50,12 @@ TEST_F(SaManagerSad, RefusesWhatNetXfrmRefuses) {
       {"SPI in the reserved range", [](Sa& sa) { sa.id.spi = Spi{0x20}; }, EINVAL},
       {"AH", [](Sa& sa) { sa.id.protocol = 51; }, EPROTONOSUPPORT},
       {"no protocol at all", [](Sa& sa) { sa.id.protocol = 17; }, EINVAL},
-      {"IPv6", [](Sa& sa) { sa.id.family = Family::v6; }, EAFNOSUPPORT},
-      {"IPv6 inside", [](Sa& sa) { sa.selector.family = Family::v6; }, EAFNOSUPPORT},
+      {"IPv6 inside transport mode",
+       [](Sa& sa) {
+         sa.mode = XfrmMode::transport;
+         sa.selector.family = Family::v6;
+       },
+       EINVAL},
       {"no family", [](Sa& sa) { sa.id.family = Family::none; }, EINVAL},
       {"BEET mode", [](Sa& sa) { sa.mode = XfrmMode::beet; }, EPROTONOSUPPORT},
       {"a mode that is none", [](Sa& sa) { sa.mode = XfrmMode{9}; }, EINVAL},
