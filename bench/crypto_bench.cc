@@ -125,9 +125,9 @@ class Workbench {
     start_burst();
     if (what_.way == Way::raw) {
       for (std::size_t i = 0; i < what_.depth; ++i) {
-        packets_[i] = {&keys_[current_[i]], payload(buffers_, i)};
+        packets_[i] = {&keys_[current_[i]], payload(buffers_, i), what_.payload_bytes};
       }
-      return raw_.run(packets_, what_.payload_bytes);
+      return raw_.run(packets_);
     }
     if (what_.way == Way::prefetched) {
       for (const std::size_t key : next_) {

@@ -58,30 +58,31 @@ RawCrypto::RawCrypto(TransformId transform, Direction direction)
   }
 }
 
-void RawCrypto::run(std::span<const Packet> packets, std::uint32_t payload_bytes) {
+void RawCrypto::run(std::span<const Packet> packets) {
   switch (info_->construction) {
     case Construction::none:
       return;
     case Construction::gcm:
     case Construction::gmac:
-      return run_gcm(packets, payload_bytes);
+      return run_gcm(packets);
     case Construction::ccm:
     case Construction::chacha20_poly1305:
-      return run_aead_jobs(packets, payload_bytes);
+      return run_aead_jobs(packets);
     case Construction::combined:
-      if (direction_ == Direction::seal) run_cipher(packets, payload_bytes);
-      run_integrity(packets, payload_bytes);
-      if (direction_ == Direction::open) run_cipher(packets, payload_bytes);
+      if (direction_ == Direction::seal) run_cipher(packets);
+      run_integrity(packets);
+      if (direction_ == Direction::open) run_cipher(packets);
       return;
   }
 }
 
-void RawCrypto::run_gcm(std::span<const Packet> packets, std::uint32_t payload_bytes) {
+void RawCrypto::run_gcm(std::span<const Packet> packets) {
   gcm_context_data context;
   const bool is_gmac = info_->construction == Construction::gmac;
   for (const Packet& packet : packets) {
     const auto* key = reinterpret_cast<const gcm_key_data*>(packet.key->schedule.data());
     std::uint8_t* payload = raw(packet.payload);
+    const std::uint32_t payload_bytes = packet.payload_bytes;
     gcm_call_(key, &context, payload, payload, is_gmac ? 0 : payload_bytes, nonce_.data(),
               is_gmac ? payload - 16 : aad_.data(), is_gmac ? payload_bytes + 16 : kAadBytes,
               payload + payload_bytes, info_->icv_bytes);
@@ -103,7 +104,7 @@ void RawCrypto::finish_jobs() {
   }
 }
 
-void RawCrypto::run_aead_jobs(std::span<const Packet> packets, std::uint32_t payload_bytes) {
+void RawCrypto::run_aead_jobs(std::span<const Packet> packets) {
   const bool is_ccm = info_->construction == Construction::ccm;
   for (const Packet& packet : packets) {
     IMB_JOB& job = next_job();
@@ -116,21 +117,21 @@ void RawCrypto::run_aead_jobs(std::span<const Packet> packets, std::uint32_t pay
     job.enc_keys = job.dec_keys = packet.key->schedule.data();
     job.key_len_in_bytes = info_->cipher_key_bytes;
     job.src = job.dst = raw(packet.payload);
-    job.msg_len_to_cipher_in_bytes = job.msg_len_to_hash_in_bytes = payload_bytes;
+    job.msg_len_to_cipher_in_bytes = job.msg_len_to_hash_in_bytes = packet.payload_bytes;
     job.iv = nonce_.data();
     job.iv_len_in_bytes = is_ccm ? 11 : 12;
     job.u.CCM.aad = aad_.data();
     job.u.CCM.aad_len_in_bytes = kAadBytes;
-    job.auth_tag_output = raw(packet.payload) + payload_bytes;
+    job.auth_tag_output = raw(packet.payload) + packet.payload_bytes;
     job.auth_tag_output_len_in_bytes = info_->icv_bytes;
     manager_->submit_job_nocheck(manager_.get());
   }
   finish_jobs();
 }
 
-void RawCrypto::run_cipher(std::span<const Packet> packets, std::uint32_t payload_bytes) {
+void RawCrypto::run_cipher(std::span<const Packet> packets) {
   const bool is_cbc = is_aes_cbc(info_->cipher);
-  if (!is_cbc && !is_aes_ctr(info_->cipher)) return run_cipher_jobs(packets, payload_bytes);
+  if (!is_cbc && !is_aes_ctr(info_->cipher)) return run_cipher_jobs(packets);
   const std::size_t decrypt_offset =
       kKeyLayouts[static_cast<std::size_t>(transform_)].decrypt_offset;
   for (std::size_t i = 0; i < packets.size(); ++i) {
@@ -138,7 +139,7 @@ void RawCrypto::run_cipher(std::span<const Packet> packets, std::uint32_t payloa
     job.enc_keys = packets[i].key->schedule.data();
     job.dec_keys = packets[i].key->schedule.data() + decrypt_offset;
     job.src = job.dst = raw(packets[i].payload);
-    job.msg_len_to_cipher_in_bytes = payload_bytes;
+    job.msg_len_to_cipher_in_bytes = packets[i].payload_bytes;
     job.iv = nonce_.data();
     job.iv_len_in_bytes = is_cbc ? 16 : 12;
   }
@@ -149,7 +150,7 @@ void RawCrypto::run_cipher(std::span<const Packet> packets, std::uint32_t payloa
       direction_ == Direction::seal || !is_cbc ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT, key_bytes);
 }
 
-void RawCrypto::run_cipher_jobs(std::span<const Packet> packets, std::uint32_t payload_bytes) {
+void RawCrypto::run_cipher_jobs(std::span<const Packet> packets) {
   if (info_->cipher == Cipher::null) return;
   const bool is_triple = info_->cipher == Cipher::des3_cbc;
   for (std::size_t i = 0; i < packets.size(); ++i) {
@@ -162,7 +163,7 @@ void RawCrypto::run_cipher_jobs(std::span<const Packet> packets, std::uint32_t p
     job.cipher_mode = is_triple ? IMB_CIPHER_DES3 : IMB_CIPHER_DES;
     job.hash_alg = IMB_AUTH_NULL;
     job.src = job.dst = raw(packets[i].payload);
-    job.msg_len_to_cipher_in_bytes = payload_bytes;
+    job.msg_len_to_cipher_in_bytes = packets[i].payload_bytes;
     job.iv = nonce_.data();
     job.iv_len_in_bytes = 8;
     manager_->submit_job_nocheck(manager_.get());
@@ -170,12 +171,12 @@ void RawCrypto::run_cipher_jobs(std::span<const Packet> packets, std::uint32_t p
   finish_jobs();
 }
 
-void RawCrypto::set_hash(IMB_JOB& job, const Packet& packet, std::uint32_t payload_bytes) {
+void RawCrypto::set_hash(IMB_JOB& job, const Packet& packet) {
   const std::size_t before = 8u + info_->iv_bytes;
   const std::byte* keys = packet.key->schedule.data() +
                           kKeyLayouts[static_cast<std::size_t>(transform_)].integrity_offset;
   job.src = raw(packet.payload - before);
-  job.msg_len_to_hash_in_bytes = before + payload_bytes;
+  job.msg_len_to_hash_in_bytes = before + packet.payload_bytes;
   if (info_->integrity == Integrity::aes_xcbc_96 || info_->integrity == Integrity::aes_cmac_96) {
     job.u.CMAC._key_expanded = keys;
     job.u.CMAC._skey1 = keys + kAes128RoundKeyBytes;
@@ -186,13 +187,13 @@ void RawCrypto::set_hash(IMB_JOB& job, const Packet& packet, std::uint32_t paylo
   job.u.HMAC._hashed_auth_key_xor_opad = raw(keys + hmac_state_bytes(info_->integrity));
 }
 
-void RawCrypto::run_integrity(std::span<const Packet> packets, std::uint32_t payload_bytes) {
+void RawCrypto::run_integrity(std::span<const Packet> packets) {
   const IMB_HASH_ALG hash = hash_of(info_->integrity);
   if (hash == IMB_AUTH_NULL) return;
   const bool has_burst = info_->integrity <= Integrity::hmac_sha512_256;
   for (std::size_t i = 0; i < packets.size(); ++i) {
     IMB_JOB& job = has_burst ? burst_[i] : next_job();
-    set_hash(job, packets[i], payload_bytes);
+    set_hash(job, packets[i]);
     job.auth_tag_output = tags_[i].data();
     job.auth_tag_output_len_in_bytes = info_->icv_bytes;
     if (has_burst) continue;

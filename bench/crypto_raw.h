@@ -23,24 +23,25 @@ class RawCrypto {
   struct Packet {
     const ExpandedKey* key;
     std::byte* payload;  // with ESP header and IV in front and room for the ICV behind
+    std::uint32_t payload_bytes;
   };
 
   RawCrypto(TransformId transform, Direction direction);
 
   // At most 128 packets. Nothing is compared: opened packets need not be authentic.
-  void run(std::span<const Packet> packets, std::uint32_t payload_bytes);
+  void run(std::span<const Packet> packets);
 
  private:
   struct FreeManager {
     void operator()(IMB_MGR* manager) const { free_mb_mgr(manager); }
   };
 
-  void run_gcm(std::span<const Packet> packets, std::uint32_t payload_bytes);
-  void run_aead_jobs(std::span<const Packet> packets, std::uint32_t payload_bytes);
-  void run_cipher(std::span<const Packet> packets, std::uint32_t payload_bytes);
-  void run_cipher_jobs(std::span<const Packet> packets, std::uint32_t payload_bytes);
-  void run_integrity(std::span<const Packet> packets, std::uint32_t payload_bytes);
-  void set_hash(IMB_JOB& job, const Packet& packet, std::uint32_t payload_bytes);
+  void run_gcm(std::span<const Packet> packets);
+  void run_aead_jobs(std::span<const Packet> packets);
+  void run_cipher(std::span<const Packet> packets);
+  void run_cipher_jobs(std::span<const Packet> packets);
+  void run_integrity(std::span<const Packet> packets);
+  void set_hash(IMB_JOB& job, const Packet& packet);
   IMB_JOB& next_job();
   void finish_jobs();
 

@@ -22,6 +22,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -124,8 +125,8 @@ std::string name_of(const TrafficKind& kind) {
 
 std::vector<TrafficKind> all_kinds() {
   std::vector<TrafficKind> kinds;
-  for (const TransformId transform :
-       {TransformId::aes128_gcm16, TransformId::aes192_gcm16, TransformId::aes256_gcm16}) {
+  for (const TransformInfo& info : std::span(kTransforms).subspan(1)) {
+    const auto transform = static_cast<TransformId>(&info - kTransforms.data());
     for (const auto direction : {TrafficDirection::seal, TrafficDirection::open}) {
       for (const std::uint32_t tunnels : {1u, kMaxTunnels}) {
         for (const std::uint32_t flags : {0u, kSaEsn, kSaUdpEncap}) {

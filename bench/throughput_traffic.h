@@ -4,7 +4,6 @@
 // buffers for ipsec-mb alone.
 #pragma once
 
-#include <intel-ipsec-mb.h>
 #include <rte_mbuf.h>
 
 #include <array>
@@ -15,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/crypto_raw.h"
 #include "bench/throughput_gateway.h"
 #include "crypto/esp_transform.h"
 #include "dataplane/net/esp.h"
@@ -68,8 +68,9 @@ class Traffic {
   // The same without the worker: each burst is received and transmitted as it is.
   void through_ports();
 
-  // ipsec-mb's direct call on each packet's payload, same keys, lengths and order, as little around
-  // it as possible; nonce and AAD stand still. It spoils packets that were prepared.
+  // ipsec-mb alone on each packet's payload, same keys, lengths and order, in bursts as the gateway
+  // has them, by the best way there is for the transform (crypto_raw.h); nonce and AAD stand still.
+  // It spoils packets that were prepared.
   void through_ipsec_mb();
 
   [[nodiscard]] double mean_inner_bytes() const { return mean_inner_bytes_; }
@@ -90,15 +91,11 @@ class Traffic {
     UdpHeader udp;
   };
   static_assert(sizeof(ClearHeaders) == 42);
-  struct FreeManager {
-    void operator()(IMB_MGR* manager) const { free_mb_mgr(manager); }
-  };
-
   [[nodiscard]] ThroughputGateway::Side source_side() const;
   [[nodiscard]] ThroughputGateway::Side sink_side() const;
   [[nodiscard]] std::size_t outer_bytes() const;  // IP to IV
+  [[nodiscard]] std::uint16_t crypto_bytes_of(std::uint16_t inner_bytes) const;
   [[nodiscard]] std::byte* frame_of(const Slot& slot) const;
-  void choose_raw_call();
   void write_clear(std::byte* frame, const Slot& slot) const;
   void write_sealed(const Slot& slot, CryptoJob& job);
   void source(std::size_t first);
@@ -108,13 +105,13 @@ class Traffic {
 
   ThroughputGateway& gateway_;
   TrafficKind kind_;
+  const TransformInfo& transform_;
   std::vector<Slot> slots_;
   std::vector<ClearHeaders> clear_headers_;  // by tunnel; lengths are filled in
   std::vector<ExpandedKey> keys_;            // by tunnel
   std::vector<std::uint64_t> sequences_;     // by tunnel, the last one given out
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<IMB_MGR, FreeManager> manager_;
-  aes_gcm_enc_dec_t raw_call_ = nullptr;
+  RawCrypto raw_;
   double mean_inner_bytes_ = 0;
   std::array<rte_mbuf*, kBurstPackets> burst_{};
 };
