@@ -99,9 +99,14 @@ void read_esp(ConfigTable& file, ConfigErrors& errors, Config& config) {
   const toml::table empty;
   const toml::table* section = file.section("esp");
   ConfigTable table(section == nullptr ? empty : *section, "[esp]", errors);
-  if (const auto floor = table.integer("replay_window",
-                                       {kMinReplayWindow, kMaxReplayWindow, "sequence numbers"})) {
+  if (const auto floor =
+          table.integer("replay_window", {0, kMaxReplayWindow, "sequence numbers"})) {
     config.replay_window = static_cast<std::uint32_t>(*floor);
+    if (config.replay_window != 0 && config.replay_window < kMinReplayWindow) {
+      errors.add(*table.table().get("replay_window"),
+                 fmt::format("replay_window {}: must be 0 (none), or {} to {}",
+                             config.replay_window, kMinReplayWindow, kMaxReplayWindow));
+    }
   }
   if (const auto idle = table.integer("idle_timeout", {0, 31'536'000, "seconds"})) {
     config.idle_timeout_seconds = static_cast<std::uint64_t>(*idle);

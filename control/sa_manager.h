@@ -93,6 +93,9 @@ class SaManager {
   // UPDSA: completes a larval SA, or changes encapsulation, addresses behind it, lifetimes, ... of
   // a live one as xfrm_state_update does. ESRCH: no such SA; else as `add`.
   [[nodiscard]] Result<Sa> update(const Sa& sa, const Key& key);
+  // NEWAE: moves the sequence number (outbound) or the window's top (inbound), 64 bits, up to
+  // `sequence`; a lower one changes nothing. ESRCH: no such SA; EINVAL: larval.
+  [[nodiscard]] Result<void> advance(const SaId& id, std::uint64_t sequence);
   // DELSA. ESRCH: no such SA. The key is wiped once the dataplane has acknowledged.
   [[nodiscard]] Result<void> remove(const SaId& id);
   // FLUSHSA; protocol 0 or 255 means all. Returns how many went.

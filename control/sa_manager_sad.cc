@@ -164,6 +164,25 @@ Result<Sa> SaManager::change_within(std::uint32_t slot, const Sa& asked) {
   return result;
 }
 
+Result<void> SaManager::advance(const SaId& id, std::uint64_t sequence) {
+  return atomically<Result<void>>([&]() -> Result<void> {
+    const std::uint32_t slot = sas_.find(id);
+    if (slot == kNoSlot) return no_such_sa(id);
+    if (sas_.record(slot).state == SlotState::larval) {
+      return Error{EINVAL, text_of(id) + ": has no key yet, and no sequence numbers"};
+    }
+    SaSpec& spec = sas_.spec(slot);
+    if (sequence <= spec.sequence) return {};
+    SaRecord record = sas_.record(slot);
+    record.needs_update = 1;
+    sas_.set_record(slot, record);
+    spec.sequence = sequence;
+    transaction_.queue.update_sa(slot, spec.generation);
+    transaction_.changed_sas.push_back(slot);
+    return {};
+  });
+}
+
 Result<void> SaManager::remove(const SaId& id) {
   return atomically<Result<void>>([&]() -> Result<void> {
     const std::uint32_t slot = sas_.find(id);

@@ -193,6 +193,12 @@ Complaint check_template(const Template& wanted) {
   return check_family(wanted.family, "template");
 }
 
+// Windows below the least there is are that; without a floor 0 is none.
+std::uint32_t window_of(std::uint32_t asked, std::uint32_t floor) {
+  if (asked == 0 && floor == 0) return 0;
+  return std::max({asked, floor, kMinReplayWindow});
+}
+
 }  // namespace
 
 Result<SaPlan> plan_sa(const Sa& sa, const Key& key, const SaManagerOptions& options) {
@@ -208,7 +214,7 @@ Result<SaPlan> plan_sa(const Sa& sa, const Key& key, const SaManagerOptions& opt
       .transform = *transform,
       .direction = *direction,
       .flags = flags_for(sa),
-      .replay_window = std::max({asked_window, options.window_floor, kMinReplayWindow}),
+      .replay_window = window_of(asked_window, options.window_floor),
       .sequence = asked_sequence(sa, *direction),
   };
 }

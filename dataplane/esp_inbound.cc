@@ -179,8 +179,10 @@ void EspInbound::check(Packet packet, const Sa& sa) {
   const ReplayWindow window = window_of(sa);
   const std::uint32_t wire_low = esp->sequence.host();
   const SeqNum sequence = sa.has_esn() ? window.infer_esn(wire_low) : SeqNum{wire_low};
-  if (sequence.raw() == 0) return drops_->drop(packet, DropReason::esp_in_seq_zero, sa);
-  const ReplayVerdict verdict = window.pre_check(sequence);
+  // Without a window senders may let their numbers come round (RFC 4303 3.3.3).
+  const bool has_window = sa.replay_window != 0;
+  if (sequence.raw() == 0 && has_window) return drops_->drop(packet, DropReason::esp_in_seq_zero, sa);
+  const ReplayVerdict verdict = has_window ? window.pre_check(sequence) : ReplayVerdict::fresh;
   if (verdict != ReplayVerdict::fresh) {
     return drops_->drop(
         packet,
@@ -237,7 +239,12 @@ void EspInbound::commit_window(SaGroups::Group& group) {
   if (count == 0) return;
   SeqNum newest = window.top();
   const auto results = std::span(commit_results_).first(count);
-  window.commit(std::span(sequences_).first(count), results);
+  if (sa.replay_window != 0) {
+    window.commit(std::span(sequences_).first(count), results);
+  } else {
+    std::ranges::fill(results, ReplayVerdict::fresh);
+    sa.state->sequence.store(sequences_[count - 1].raw(), std::memory_order_relaxed);
+  }
   for (std::size_t m = 0; m < count; ++m) {
     const ReplayVerdict result = results[m];
     replay_verdicts_[members[m]] = result;

@@ -70,6 +70,18 @@ ReplayWindow::Claim ReplayWindow::claim(std::uint64_t block, std::uint32_t mask)
   }
 }
 
+void ReplayWindow::advance(SeqNum top) {
+  if (top <= this->top()) return;
+  raise_top(top.raw());
+  const std::uint64_t last_block = top.raw() >> kBlockBits;
+  const std::uint64_t left = top.raw() >= window_size_ ? top.raw() - window_size_ + 1 : 0;
+  for (std::uint64_t block = left >> kBlockBits; block <= last_block; ++block) {
+    std::uint32_t mask = 0xffffffff;
+    if (block == last_block) mask >>= kBlockMask - (top.raw() & kBlockMask);
+    static_cast<void>(claim(block, mask));
+  }
+}
+
 void ReplayWindow::commit(std::span<const SeqNum> numbers, std::span<ReplayVerdict> verdicts) {
   assert(numbers.size() == verdicts.size());
   // 1. What lies left of the window, which the burst itself moves.

@@ -60,6 +60,10 @@ class ReplayWindow {
   // Publishing the SA with release order makes it visible to workers.
   void initialise(SeqNum top);
 
+  // Writer, with workers at it: everything up to `top` counts as seen from now on, as when a state is
+  // taken over from somewhere else. It only moves forward.
+  void advance(SeqNum top);
+
   // T. Relaxed: a bound that may be out of date as soon as it is read.
   [[nodiscard]] SeqNum top() const { return SeqNum{top_->load(std::memory_order_relaxed)}; }
   [[nodiscard]] std::uint32_t size() const { return window_size_; }

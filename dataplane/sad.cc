@@ -37,6 +37,24 @@ Refusal check_selector(const Selector& selector) {
   return fits ? Refusal::none : Refusal::bad_selector;
 }
 
+// 0 is none, which numbers of 64 bits cannot do without (RFC 4303 A2).
+bool is_window(const SaSpec& spec) {
+  if (spec.replay_window == 0) return (spec.flags & kSaEsn) == 0;
+  return spec.replay_window >= kMinReplayWindow && spec.replay_window <= kMaxReplayWindow;
+}
+
+// Moves the sequence number or the window's top up to what is asked; they never go back.
+void advance(const Sa& sa, SeqNum sequence) {
+  if (sa.direction == Direction::in && sa.replay_window != 0) {
+    return ReplayWindow(sa.state->sequence, *sa.window, sa.replay_window).advance(sequence);
+  }
+  std::atomic<std::uint64_t>& number = sa.state->sequence;
+  std::uint64_t current = number.load(std::memory_order_relaxed);
+  while (current < sequence.raw() &&
+         !number.compare_exchange_weak(current, sequence.raw(), std::memory_order_relaxed)) {
+  }
+}
+
 // What was reached of the old limits says nothing of the new ones.
 bool has_other_limits(const Sa& left, const Sa& right) {
   return left.soft_bytes != right.soft_bytes || left.hard_bytes != right.hard_bytes ||
@@ -152,10 +170,7 @@ Refusal Sad::check_spec(SaIndex index, const SaSpec& spec) const {
   if (transform_info(static_cast<TransformId>(spec.transform)) == nullptr) {
     return Refusal::bad_transform;
   }
-  if (spec.direction == Direction::in &&
-      (spec.replay_window < kMinReplayWindow || spec.replay_window > kMaxReplayWindow)) {
-    return Refusal::bad_window;
-  }
+  if (spec.direction == Direction::in && !is_window(spec)) return Refusal::bad_window;
   return check_selector(spec.selector);
 }
 
@@ -272,6 +287,7 @@ Refusal Sad::update(SaIndex index, const SaSpec& spec) {
   Sa* fresh = take_sa();
   fill(*fresh, index, spec);
   fresh->adjacency.store(old->adjacency.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  advance(*fresh, SeqNum{spec.sequence});
   if (has_other_limits(*old, *fresh)) fresh->state->life.store(0, std::memory_order_relaxed);
   by_index_[index.raw()].store(fresh, std::memory_order_release);
   if (is_renamed) {

@@ -45,8 +45,9 @@ class Sad {
   // anything. An SA whose SaState has this generation already is taken up where it was: its
   // sequence number and window never go back. Errors: every Refusal that names an SA's field.
   [[nodiscard]] Refusal add(SaIndex index, const SaSpec& spec, const KeySlot& key);
-  // Writer. Endpoints, encapsulation, flags, selector and reqid may differ; direction, family, SPI,
-  // transform, key and window stay.
+  // Writer. Endpoints, encapsulation, flags, selector, reqid and limits may differ; direction, family,
+  // mode, SPI, transform, key and window stay. A sequence number above the present one moves that
+  // up.
   [[nodiscard]] Refusal update(SaIndex index, const SaSpec& spec);
   // Writer. After it no worker sees the SA any more; the caller then waits for quiescence and
   // calls reclaim().

@@ -290,6 +290,22 @@ Result<AeRequest> parse_get_ae(const NetlinkMessage& message) {
   return AeRequest{*id, request->fixed.flags};
 }
 
+Result<AeUpdate> parse_new_ae(const NetlinkMessage& message) {
+  const auto request = read_request<xfrm_aevent_id>(message);
+  if (!request) return request.error();
+  const Attributes& attributes = request->attributes;
+  const bool has_any = attributes.has(XFRMA_LTIME_VAL) || attributes.has(XFRMA_REPLAY_VAL) ||
+                       attributes.has(XFRMA_REPLAY_ESN_VAL) ||
+                       attributes.has(XFRMA_ETIMER_THRESH) || attributes.has(XFRMA_REPLAY_THRESH);
+  if (!has_any) return invalid("Missing required attribute for AE");
+  if ((message.header.nlmsg_flags & NLM_F_REPLACE) == 0) {
+    return invalid("NLM_F_REPLACE flag is required");
+  }
+  const auto id = id_of(request->fixed.sa_id, attributes);
+  if (!id) return id.error();
+  return AeUpdate{*id, parse_replay(attributes)};
+}
+
 Result<SpiRange> parse_allocate_spi(const NetlinkMessage& message) {
   const auto request = read_request<xfrm_userspi_info>(message);
   if (!request) return request.error();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,14 @@ struct AeRequest {
   std::uint32_t flags = 0;  // XFRM_AE_*
 };
 [[nodiscard]] Result<AeRequest> parse_get_ae(const NetlinkMessage& message);
+
+// NEWAE; only the replay state of it is of use.
+struct AeUpdate {
+  SaId id;
+  std::optional<ReplayAsked> replay;
+};
+// EINVAL as in net/xfrm: nothing to set, or not said to replace.
+[[nodiscard]] Result<AeUpdate> parse_new_ae(const NetlinkMessage& message);
 
 // ALLOCSPI.
 struct SpiRange {

@@ -73,6 +73,8 @@ Result<void> RequestHandler::dispatch(const NetlinkMessage& message, Reply& repl
       return flush_sas(message, reply);
     case XFRM_MSG_GETAE:
       return get_ae(message, reply);
+    case XFRM_MSG_NEWAE:
+      return new_ae(message);
     case XFRM_MSG_GETSADINFO:
       return get_sad_info(message, reply);
     case XFRM_MSG_NEWPOLICY:
@@ -93,7 +95,6 @@ Result<void> RequestHandler::dispatch(const NetlinkMessage& message, Reply& repl
     case XFRM_MSG_ACQUIRE:
     case XFRM_MSG_EXPIRE:
     case XFRM_MSG_POLEXPIRE:
-    case XFRM_MSG_NEWAE:
     case XFRM_MSG_MIGRATE:
       return Error{EOPNOTSUPP, "XFRM message type " + std::to_string(type) + " is not supported"};
     default:
@@ -207,6 +208,25 @@ Result<void> RequestHandler::flush_sas(const NetlinkMessage& message, Reply&) {
   const auto flushed = manager_.flush_sas(request->fixed.proto);
   if (!flushed) return flushed.error();
   return {};
+}
+
+// A hand-over: the state of an SA that was used elsewhere. Counters and thresholds are passed over.
+Result<void> RequestHandler::new_ae(const NetlinkMessage& message) {
+  const auto update = parse_new_ae(message);
+  if (!update) return update.error();
+  const auto sa = manager_.find(update->id);
+  if (!sa) return Error{ESRCH, ""};
+  if (sa->is_larval) return Error{EINVAL, "SA must be in VALID state"};
+  if (!update->replay) return {};
+  const bool is_out = manager_.direction_of(sa->index) == Direction::out;
+  const ReplayAsked& asked = *update->replay;
+  if (asked.is_esn_struct && asked.bitmap_words * 32 > kMaxReplayWindow) {
+    return Error{EINVAL, "replay window too long"};
+  }
+  const std::uint64_t low = is_out ? asked.oseq : asked.seq;
+  const bool has_esn = (sa->flags & kStateEsn) != 0;
+  const std::uint64_t high = !has_esn ? 0 : is_out ? asked.oseq_hi : asked.seq_hi;
+  return manager_.advance(update->id, high << 32 | low);
 }
 
 Result<void> RequestHandler::get_ae(const NetlinkMessage& message, Reply& reply) {

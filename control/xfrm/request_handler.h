@@ -68,6 +68,7 @@ class RequestHandler {
   [[nodiscard]] Result<void> get_sa(const NetlinkMessage& message, Reply& reply);
   [[nodiscard]] Result<void> allocate_spi(const NetlinkMessage& message, Reply& reply);
   [[nodiscard]] Result<void> flush_sas(const NetlinkMessage& message, Reply& reply);
+  [[nodiscard]] Result<void> new_ae(const NetlinkMessage& message);
   [[nodiscard]] Result<void> get_ae(const NetlinkMessage& message, Reply& reply);
   [[nodiscard]] Result<void> get_sad_info(const NetlinkMessage& message, Reply& reply);
   [[nodiscard]] Result<void> new_policy(const NetlinkMessage& message, Reply& reply);

@@ -80,7 +80,8 @@ struct SaSpec {
   Family family = Family::none;
   std::uint32_t spi = 0;  // host byte order
   std::uint32_t flags = 0;
-  std::uint32_t replay_window = 0;  // sequence numbers; what the dataplane is to use
+  // In sequence numbers, what the dataplane is to use; 0: none, only without ESN.
+  std::uint32_t replay_window = 0;
   std::uint32_t reqid = 0;
   std::uint32_t mark_value = 0;
   std::uint32_t mark_mask = 0;
@@ -141,7 +142,9 @@ static_assert(sizeof(PolicySpec) == 128 && std::is_trivially_copyable_v<PolicySp
 enum class RequestOp : std::uint8_t {
   none = 0,
   sa_add = 1,      // index, generation: takes spec and key of that slot
-  sa_update = 2,   // the same SA with new endpoints, encapsulation, flags, selector or window
+  // The same SA with new endpoints, encapsulation, flags, selector, limits, or a higher sequence
+  // number.
+  sa_update = 2,
   sa_delete = 3,   // acknowledged when no worker can still use it: the slot and key are free
   policy_set = 4,  // index, generation: adds the policy or replaces it in one step
   policy_delete = 5,
@@ -187,7 +190,7 @@ static_assert(sizeof(Request) == 64 && std::is_trivially_copyable_v<Request>);
   X(bad_spi, "SPIs 0 to 255 are reserved")                                      \
   X(bad_transform, "the transform is not known")                                \
   X(bad_key, "the key's length is not the transform's")                         \
-  X(bad_window, "the replay window is outside 32 to 32768")                     \
+  X(bad_window, "the replay window is neither 32 to 32768 nor 0 without ESN")   \
   X(bad_prefix, "the prefix length is beyond the family's")                     \
   X(bad_port, "the port does not exist")                                        \
   X(bad_sa_set, "the policy names an SA that is not an installed outbound one") \

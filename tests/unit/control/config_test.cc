@@ -228,7 +228,7 @@ TEST(Config, RefusesWhatIsOutOfRangeAndSaysWhatIsAllowed) {
        "via = \"192.0.2.1\"",
        "an address of this gateway"},
       {"[[neighbor]]\naddress = \"192.0.2.2\"\nport = \"wan\"", "\"mac\" is missing"},
-      {"[esp]\nreplay_window = 16", "must be a whole number, 32 to 32768"},
+      {"[esp]\nreplay_window = 16", "must be 0 (none), or 32 to 32768"},
       {"[esp]\nreplay_window = 32768\nlarge_window_slots = 100", "needs 134217728"},
       {"[esp]\nallow = [\"des\"]", "must be \"des-cbc\" or \"no-integrity\""},
       {"[policy]\ndefault = \"accept\"", "must be \"discard\" or \"bypass\""},

@@ -105,6 +105,7 @@ class SaManagerTest : public ::testing::Test {
     options.floor_storage = FloorStorage::in_memory;
     options.default_verdict = default_verdict_;
     options.idle_seconds = idle_seconds_;
+    options.window_floor = window_floor_;
     options.allowed = allowed_;
     options.is_our_address = [](Family, const IpAddress& address) { return address == kOurs; };
     options.now = [this] { return now_; };
@@ -143,6 +144,7 @@ class SaManagerTest : public ::testing::Test {
 
   std::chrono::milliseconds timeout_{10'000};
   std::uint64_t idle_seconds_ = 0;
+  std::uint32_t window_floor_ = kMinReplayWindow;
   PolicyVerdict default_verdict_ = PolicyVerdict::block;
   std::uint8_t allowed_ = 0;
   std::chrono::nanoseconds now_ = std::chrono::seconds(1'700'000'000);

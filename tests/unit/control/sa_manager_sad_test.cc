@@ -278,5 +278,30 @@ TEST_F(SaManagerSad, ReadsWhatTheDataplaneCounted) {
   EXPECT_EQ(manager_->replay_bitmap(index), (std::vector<std::uint32_t>{0b101}));
 }
 
+TEST_F(SaManagerSad, MovesASequenceNumberOnlyUp) {
+  const SaIndex index = add(outbound(0x1001), key_number(1));
+  const SaId id = outbound(0x1001).id;
+  static_cast<void>(dataplane_.take_requests());
+  ASSERT_TRUE(manager_->advance(id, 5000));
+  EXPECT_EQ(dataplane_.installed_sas().at(index.raw()).sequence, 5000u);
+  ASSERT_EQ(dataplane_.take_requests().size(), 1u);
+  ASSERT_TRUE(manager_->advance(id, 4999));
+  EXPECT_TRUE(dataplane_.take_requests().empty());
+  EXPECT_EQ(manager_->advance(inbound(0x1002).id, 1).error().code, ESRCH);
+}
+
+TEST_F(SaManagerSad, HasNoWindowOnlyWithoutAFloor) {
+  Sa sa = inbound(0x1002);
+  sa.info_window = 0;
+  EXPECT_EQ(dataplane_.installed_sas().at(add(sa, key_number(1)).raw()).replay_window, 32u);
+  window_floor_ = 0;
+  restart_control();
+  sa.id.spi = Spi{0x1003};
+  EXPECT_EQ(dataplane_.installed_sas().at(add(sa, key_number(2)).raw()).replay_window, 0u);
+  sa.id.spi = Spi{0x1004};
+  sa.info_window = 8;
+  EXPECT_EQ(dataplane_.installed_sas().at(add(sa, key_number(3)).raw()).replay_window, 32u);
+}
+
 }  // namespace
 }  // namespace culvert

@@ -181,6 +181,25 @@ TEST(ReplayWindow, InfersTheHighHalfOfExtendedSequenceNumbers) {
   EXPECT_EQ(window->infer_esn(0x80000000), SeqNum{kEnd + 0x80000000});
 }
 
+TEST(ReplayWindow, MovesUpWhenAStateIsTakenOver) {
+  WindowUnderTest window(64);
+  tell(window, {{1, ok}, {2, ok}, {90, ok}});
+  window->advance(SeqNum{100});
+  EXPECT_EQ(window->top(), SeqNum{100});
+  tell(window, {{36, old}, {37, seen}, {60, seen}, {91, seen}, {100, seen}, {101, ok}, {101, seen}});
+  window->advance(SeqNum{(1ull << 40) + 5});
+  tell(window, {{101, old}, {(1ull << 40) + 4, seen}, {(1ull << 40) + 6, ok}});
+}
+
+TEST(ReplayWindow, NeverMovesBack) {
+  WindowUnderTest window(64);
+  tell(window, {{100, ok}});
+  window->advance(SeqNum{99});
+  window->advance(SeqNum{100});
+  EXPECT_EQ(window->top(), SeqNum{100});
+  tell(window, {{99, ok}, {100, seen}});
+}
+
 TEST(ReplayWindow, LiesInTheStateOfAnSa) {
   const auto state = std::make_unique<SaState>();
   std::vector<std::atomic<std::uint64_t>> windows(128);
