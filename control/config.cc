@@ -19,6 +19,8 @@
 namespace culvert {
 namespace {
 
+constexpr std::int64_t kLeastMss = 536;  // what every IPv4 host takes (RFC 9293 3.7.1)
+
 // Without a figure in the file there is room for a window of 128 per SA, and for 64 of the largest.
 constexpr std::uint64_t kDefaultSlotsPerSa = window_slots_for(128);
 constexpr std::uint64_t kLeastDefaultSlots = 64ull * window_slots_for(kMaxReplayWindow);
@@ -111,6 +113,18 @@ void read_esp(ConfigTable& file, ConfigErrors& errors, Config& config) {
   if (const auto idle = table.integer("idle_timeout", {0, 31'536'000, "seconds"})) {
     config.idle_timeout_seconds = static_cast<std::uint64_t>(*idle);
   }
+  if (const auto word = table.word("fragment", {"before", "after"})) {
+    config.splits_after_esp = *word == "after";
+  }
+  if (const auto mss = table.integer("clamp_mss", {0, 9000, "bytes"})) {
+    config.mss = static_cast<std::uint16_t>(*mss);
+    if (*mss != 0 && *mss < kLeastMss) {
+      errors.add(
+          *table.table().get("clamp_mss"),
+          fmt::format("clamp_mss {}: must be 0 (what fits), or {} to 9000", *mss, kLeastMss));
+    }
+  }
+  if (!table.boolean("clamp_tcp").value_or(true)) config.mss = kMssUntouched;
   for (const ConfigText& text : table.texts("allow")) {
     const auto* const name = std::ranges::find(kPermissionNames, text.value);
     if (name == kPermissionNames.end()) {
@@ -301,6 +315,8 @@ StartConfig start_config(const Config& config, std::string_view instance_name) {
   start.default_policy = config.default_policy;
   start.use_huge_pages = config.huge_pages ? 1 : 0;
   start.use_af_xdp = config.af_xdp ? 1 : 0;
+  start.splits_after_esp = config.splits_after_esp ? 1 : 0;
+  start.mss = config.mss;
   start.mbuf_count = config.mbufs;
   copy_text(instance_name, start.instance_name);
   for (std::size_t i = 0; i < config.ports.size(); ++i) {

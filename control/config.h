@@ -76,6 +76,8 @@ struct Config {
   // [esp]
   std::uint32_t replay_window = kMinReplayWindow;  // floor for every inbound SA; 0: none
   std::uint64_t window_slots = 0;                  // for windows above 64, in 64-bit words
+  bool splits_after_esp = false;                   // packets without DF, rather than before
+  std::uint16_t mss = kMssAuto;                    // of StartConfig
   std::uint64_t idle_timeout_seconds = 0;          // SAs unused for so long go; 0: they stay
   std::uint8_t allowed_transforms = 0;             // kNeeds... of crypto/transform.h
 

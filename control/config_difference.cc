@@ -55,6 +55,8 @@ std::vector<std::string> config_lines(const Config& config) {
       fmt::format("dataplane: af_xdp {}", config.af_xdp),
       fmt::format("dataplane: mbufs {}", config.mbufs),
       fmt::format("esp: replay_window {}", config.replay_window),
+      fmt::format("esp: fragment {}", config.splits_after_esp ? "after" : "before"),
+      fmt::format("esp: clamp_mss {}", config.mss),
       fmt::format("esp: idle_timeout {}", config.idle_timeout_seconds),
       fmt::format("esp: allow {}", allowed_text(config.allowed_transforms)),
       fmt::format("esp: large_window_slots {}", config.window_slots),

@@ -192,6 +192,7 @@ struct SaFigures {
   // Inbound: packets that came behind a newer one, by lateness_bucket(), and those of them taken.
   std::array<std::uint64_t, kLatenessBuckets> late{};
   std::uint64_t late_accepted = 0;
+  std::uint32_t path_mtu = 0;  // outbound: told by ICMP lately, in bytes; 0: nothing was
 };
 
 }  // namespace culvert

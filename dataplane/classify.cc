@@ -3,6 +3,8 @@
 
 #include <rte_prefetch.h>
 
+#include <optional>
+
 #include "dataplane/ip_packet.h"
 #include "dataplane/nat_t.h"
 #include "dataplane/net/ethernet.h"
@@ -125,6 +127,9 @@ void Classify::ipv6_frame(Packet packet, bool is_to_many, Lanes& lanes) {
 void Classify::ipv4(Packet packet, const Ipv4Header& header, Lanes& lanes) {
   const Payload payload{static_cast<std::uint16_t>(header.header_length_bytes()),
                         header.is_fragment()};
+  if (payload.is_fragment && Reassembly::takes(header.protocol)) {
+    return ipv4_fragment(packet, lanes);
+  }
   if (header.protocol == IpProtocol::esp) return esp(packet, payload, lanes);
   if (header.protocol == IpProtocol::udp) {
     const auto datagram = packet.bytes().subspan(payload.offset);
@@ -132,7 +137,16 @@ void Classify::ipv4(Packet packet, const Ipv4Header& header, Lanes& lanes) {
       return nat_t(packet, payload, lanes);
     }
   }
+  if (header.protocol == IpProtocol::icmp) {
+    if (const auto end = path_mtu_->learn_ipv4(packet)) return drops_->drop(packet, *end);
+  }
   lanes.inner.push(packet);
+}
+
+void Classify::ipv4_fragment(Packet fragment, Lanes& lanes) {
+  if (!is_for_us(fragment)) return lanes.inner.push(fragment);
+  const std::optional<Packet> whole = reassembly_->add_ipv4(fragment);
+  if (whole) ipv4(*whole, *whole->header<Ipv4Header>(0), lanes);
 }
 
 // A router need not look at extension headers; a gateway with policies must (RFC 4301 4.4.1.1).
@@ -141,13 +155,25 @@ void Classify::ipv6(Packet packet, Lanes& lanes) {
   if (chain.end != Ipv6ChainEnd::upper_layer) {
     return drops_->drop(packet, DropReason::ip_in_bad_extension);
   }
+  if (chain.has_fragment_header() && Reassembly::takes_ipv6(packet, chain)) {
+    return ipv6_fragment(packet, chain, lanes);
+  }
   const Payload payload{chain.payload_offset, chain.is_fragment()};
   if (chain.protocol == IpProtocol::esp) return esp(packet, payload, lanes);
   if (chain.protocol == IpProtocol::udp &&
       transport_ports(chain, packet.bytes()).destination == kNatTPort) {
     return nat_t(packet, payload, lanes);
   }
+  if (chain.protocol == IpProtocol::icmpv6) {
+    if (const auto end = path_mtu_->learn_ipv6(packet, chain)) return drops_->drop(packet, *end);
+  }
   lanes.inner6.push(packet);
+}
+
+void Classify::ipv6_fragment(Packet fragment, const Ipv6Chain& chain, Lanes& lanes) {
+  if (!is_for_us(fragment)) return lanes.inner6.push(fragment);
+  const std::optional<Packet> whole = reassembly_->add_ipv6(fragment, chain);
+  if (whole) ipv6(*whole, lanes);
 }
 
 bool Classify::is_for_us(Packet packet) const {
@@ -155,33 +181,24 @@ bool Classify::is_for_us(Packet packet) const {
   return fib_->is_local(host_address(packet.header<Ipv4Header>(0)->destination));
 }
 
+// Fragments that come this far are for another host.
 void Classify::esp(Packet packet, Payload payload, Lanes& lanes) {
-  if (!payload.is_fragment) {
-    packet.meta().esp_offset = payload.offset;
-    packet.meta().is_udp_encapsulated = 0;
-    return lanes.esp.push(packet);
-  }
-  if (!is_for_us(packet)) return lanes.onward(packet);
-  drops_->drop(packet, DropReason::esp_in_fragment);
+  if (payload.is_fragment) return lanes.onward(packet);
+  packet.meta().esp_offset = payload.offset;
+  packet.meta().is_udp_encapsulated = 0;
+  lanes.esp.push(packet);
 }
 
-// RFC 3948 2. Of a fragmented datagram the first fragment shows whether it is IKE, which Linux
-// reassembles; ESP is not taken in pieces.
+// RFC 3948 2.
 void Classify::nat_t(Packet packet, Payload payload, Lanes& lanes) {
-  const auto datagram = packet.bytes().subspan(payload.offset);
-  const NatTKind kind = nat_t_kind(datagram);
-  if (kind == NatTKind::esp && !payload.is_fragment) {
+  if (payload.is_fragment) return lanes.onward(packet);
+  const NatTKind kind = nat_t_kind(packet.bytes().subspan(payload.offset));
+  if (kind == NatTKind::esp) {
     packet.meta().esp_offset = static_cast<std::uint16_t>(payload.offset + sizeof(UdpHeader));
     packet.meta().is_udp_encapsulated = 1;
     return lanes.esp.push(packet);
   }
-  if (!is_for_us(packet)) return lanes.onward(packet);
-  if (payload.is_fragment) {
-    const auto* marker = header_at<Be32>(datagram, sizeof(UdpHeader));
-    if (marker != nullptr && *marker == Be32{}) return lanes.onward(packet);
-    return drops_->drop(packet, DropReason::esp_in_fragment);
-  }
-  if (kind == NatTKind::ike) return lanes.onward(packet);
+  if (kind == NatTKind::ike || !is_for_us(packet)) return lanes.onward(packet);
   drops_->drop(packet,
                kind == NatTKind::keepalive ? DropReason::nat_t_keepalive : DropReason::nat_t_runt);
 }

@@ -7,16 +7,20 @@
 #include "dataplane/lanes.h"
 #include "dataplane/net/ip_parse.h"
 #include "dataplane/net/ipv6_parse.h"
+#include "dataplane/path_mtu.h"
 #include "dataplane/port.h"
+#include "dataplane/reassembly.h"
 
 namespace culvert {
 
 // Sorts what came in by its outer header alone. Whether an SA is ours only esp_inbound knows, so
-// every whole ESP packet goes there, and comes back to `inner` when it is for another host.
+// every whole ESP packet goes there, and comes back to `inner` when it is for another host. What
+// may be ESP for us in fragments is put together first.
 class Classify {
  public:
-  Classify(std::span<const Port> ports, const Fib& fib, DropSink& drops)
-      : ports_(ports), fib_(&fib), drops_(&drops) {}
+  Classify(std::span<const Port> ports, const Fib& fib, const PathMtu& path_mtu,
+           Reassembly& reassembly, DropSink& drops)
+      : ports_(ports), fib_(&fib), path_mtu_(&path_mtu), reassembly_(&reassembly), drops_(&drops) {}
 
   // Frames as a port received them -> lanes esp, inner, inner6, punt.
   void received(std::span<Packet> frames, Lanes& lanes);
@@ -35,13 +39,17 @@ class Classify {
   void ipv4_frame(Packet packet, bool is_to_many, Lanes& lanes);
   void ipv6_frame(Packet packet, bool is_to_many, Lanes& lanes);
   void ipv4(Packet packet, const Ipv4Header& header, Lanes& lanes);
+  void ipv4_fragment(Packet fragment, Lanes& lanes);
   void ipv6(Packet packet, Lanes& lanes);
+  void ipv6_fragment(Packet fragment, const Ipv6Chain& chain, Lanes& lanes);
   void esp(Packet packet, Payload payload, Lanes& lanes);
   void nat_t(Packet packet, Payload payload, Lanes& lanes);
   [[nodiscard]] bool is_for_us(Packet packet) const;
 
   std::span<const Port> ports_;
   const Fib* fib_;
+  const PathMtu* path_mtu_;
+  Reassembly* reassembly_;
   DropSink* drops_;
 };
 

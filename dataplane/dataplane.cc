@@ -156,15 +156,20 @@ std::vector<Tx::Way> Dataplane::ways_of(std::uint32_t worker) {
 std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell, int state_bell,
                                     Housekeeper::PuntSink punt_sink) {
   auto dealt = deal_queues(ports(), start_.worker_count);
-  const Tables tables{.sad = *sad_,
-                      .spd = *spd_,
-                      .fib = *fib_,
-                      .ports = ports(),
-                      .policy_states = regions_->policy_states(),
-                      .default_policy = default_policy_,
-                      .clock = clock_,
-                      .secret = secret_,
-                      .writers = start_.worker_count == 1 ? Writers::one : Writers::several};
+  const Tables tables{
+      .sad = *sad_,
+      .spd = *spd_,
+      .fib = *fib_,
+      .ports = ports(),
+      .policy_states = regions_->policy_states(),
+      .default_policy = default_policy_,
+      .clock = clock_,
+      .secret = secret_,
+      .writers = start_.worker_count == 1 ? Writers::one : Writers::several,
+      .splitting = {.is_after_esp = start_.splits_after_esp != 0, .mss = start_.mss}};
+  // Fragments that wait take an eighth of all buffers at most.
+  const std::size_t fragment_buffers =
+      std::max<std::size_t>(pool_->size / 8 / start_.worker_count, Reassembly::kMinBuffers);
   for (std::uint32_t i = 0; i < start_.worker_count; ++i) {
     auto engine = Engine::create();
     if (engine == nullptr) return no_memory("a worker's ipsec-mb");
@@ -173,6 +178,8 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
                             .port_counters = regions_->state().ports[i],
                             .engine = std::move(engine),
                             .pool = *pool_,
+                            .number = i,
+                            .fragment_buffers = fragment_buffers,
                             .rx_queues = std::move(dealt[i]),
                             .tx_ways = ways_of(i),
                             .relay = use_ == EalUse::replay ? nullptr : relays_[i],

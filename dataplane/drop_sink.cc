@@ -19,15 +19,16 @@ enum class Audit : std::uint8_t {
   inside,   // at an IP header that is not followed by ESP
 };
 
-// RFC 4303 3.3.3, 3.4.1 to 3.4.4 and RFC 4301 5.2.
+// RFC 4303 3.3.3, 3.4.2 to 3.4.4 and RFC 4301 5.2.
 constexpr std::array kOutside = {
     DropReason::esp_in_no_sa,    DropReason::esp_in_seq_zero, DropReason::esp_in_replay,
     DropReason::esp_in_too_old,  DropReason::esp_in_icv,      DropReason::esp_in_bad_padding,
     DropReason::esp_in_zero_spi,
 };
 constexpr std::array kInside = {
-    DropReason::esp_in_fragment,      DropReason::esp_in_selector_mismatch,
-    DropReason::esp_in_policy,        DropReason::spd_in_clear_protected,
+    DropReason::esp_in_selector_mismatch,
+    DropReason::esp_in_policy,
+    DropReason::spd_in_clear_protected,
     DropReason::esp_out_seq_overflow,
 };
 

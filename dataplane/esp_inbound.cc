@@ -181,7 +181,8 @@ void EspInbound::check(Packet packet, const Sa& sa) {
   const SeqNum sequence = sa.has_esn() ? window.infer_esn(wire_low) : SeqNum{wire_low};
   // Without a window senders may let their numbers come round (RFC 4303 3.3.3).
   const bool has_window = sa.replay_window != 0;
-  if (sequence.raw() == 0 && has_window) return drops_->drop(packet, DropReason::esp_in_seq_zero, sa);
+  if (sequence.raw() == 0 && has_window)
+    return drops_->drop(packet, DropReason::esp_in_seq_zero, sa);
   const ReplayVerdict verdict = has_window ? window.pre_check(sequence) : ReplayVerdict::fresh;
   if (verdict != ReplayVerdict::fresh) {
     return drops_->drop(
@@ -248,7 +249,8 @@ void EspInbound::commit_window(SaGroups::Group& group) {
   for (std::size_t m = 0; m < count; ++m) {
     const ReplayVerdict result = results[m];
     replay_verdicts_[members[m]] = result;
-    if (sequences_[m] < newest) count_late(*sa.state, newest, sequences_[m], result);
+    if (sequences_[m] < newest && sa.replay_window != 0)
+      count_late(*sa.state, newest, sequences_[m], result);
     newest = std::max(newest, sequences_[m]);
     if (result == ReplayVerdict::fresh) continue;
     drops_->drop(

@@ -7,8 +7,12 @@
 #include <cstring>
 
 #include "dataplane/ip_packet.h"
+#include "dataplane/mss_clamp.h"
 #include "dataplane/net/ethernet.h"
+#include "dataplane/net/icmpv6.h"
+#include "dataplane/net/tcp.h"
 #include "dataplane/net/udp.h"
+#include "dataplane/path_mtu.h"
 
 namespace culvert {
 namespace {
@@ -39,17 +43,18 @@ bool may_be_fragmented(Packet packet) {
 
 }  // namespace
 
-// An ICMP error about a packet of this lane comes to its end, and is taken to the front of those
-// that are left: it leaves before them however the packets fell into bursts. There are no errors
-// about errors.
+// An ICMP error about a packet of this lane, and the pieces of one that is split, come to its end
+// and are taken to the front of those that are left: they leave before them however the packets
+// fell into bursts. There are no errors about errors, nor pieces of pieces.
 void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
   for (std::size_t done = 0; done < lane.packets().size();) {
     const auto packets = lane.packets().subspan(done);
     const std::size_t before = lane.packets().size();
     done += send_burst(packets.first(std::min(kBurst, packets.size())), lanes);
-    if (lane.packets().size() != before) {
+    const auto added = static_cast<std::ptrdiff_t>(lane.packets().size() - before);
+    if (added != 0) {
       const auto left = lane.packets().subspan(done);
-      std::rotate(left.begin(), left.end() - 1, left.end());
+      std::rotate(left.begin(), left.end() - added, left.end());
     }
   }
   lane.clear();
@@ -61,7 +66,8 @@ void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
 // 4. Write headers, padding and nonces of all packets.
 // 5. Encrypt and make the ICVs (RFC 4303 3.3.2).
 // 6. Next hop.
-// Ends behind a packet that an ICMP error is made about. Returns how many it took.
+// Ends behind a packet that an ICMP error is made about, or that is split. Returns how many it
+// took.
 [[gnu::flatten]] std::size_t EspOutbound::send_burst(std::span<ClearPacket> packets, Lanes& lanes) {
   candidate_count_ = 0;
   outgoing_ = {};
@@ -92,6 +98,10 @@ void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
   for (std::size_t i = 0; i < candidate_count_; ++i) {
     const Candidate& candidate = candidates_[i];
     if (candidate.sa->has_udp_checksum()) put_udp_checksum(candidate.packet);
+    if (candidate.split_mtu != 0) {
+      send_pieces(candidate, lanes);
+      continue;
+    }
     to_next_hop(candidate.packet,
                 AdjacencyIndex{candidate.sa->adjacency.load(std::memory_order_relaxed)}, lanes);
   }
@@ -129,7 +139,7 @@ PolicyAction EspOutbound::verdict(Packet packet, const PolicyEntry* policy) {
   PolicyAction action = context_.default_policy.load(std::memory_order_relaxed);
   if (policy != nullptr) {
     action = policy->action;
-    policy_counts_.add(policy->index, packet);
+    if (meta.is_piece == 0) policy_counts_.add(policy->index, packet);
   } else if (meta.answers_clear != 0 || meta.sa != kNoSa.raw()) {
     return PolicyAction::bypass;
   }
@@ -151,7 +161,13 @@ void EspOutbound::bypass(Packet packet, Lanes& lanes) {
   const std::uint32_t mtu = next_hop_.mtu;
   if (packet.length() > mtu && mtu != 0) {
     if (may_be_fragmented(packet)) {
-      return context_.drops.drop(packet, DropReason::forward_needs_fragments);
+      if (!lanes.wire.has_room_for(Fragmenter::kMaxPieces)) {
+        return context_.drops.drop(packet, DropReason::fragment_too_many);
+      }
+      for (const Packet piece : context_.fragmenter.split_ipv4(packet, mtu)) {
+        to_next_hop(piece, index, lanes);
+      }
+      return;
     }
     context_.icmp_errors.too_big(packet, mtu, lanes);
     return context_.drops.drop(packet, DropReason::forward_too_big);
@@ -160,23 +176,30 @@ void EspOutbound::bypass(Packet packet, Lanes& lanes) {
 }
 
 // Step 2. An SA that was just removed counts as none.
-EspOutbound::Outgoing EspOutbound::outgoing_of(const PolicyEntry& policy) const {
+EspOutbound::Outgoing EspOutbound::outgoing_of(const PolicyEntry& policy,
+                                               std::uint64_t now_ns) const {
   for (const SaIndex index : policy.sa_set()) {
     const Sa* sa = context_.sad.sa(index);
     if (sa == nullptr || sa->direction != Direction::out) continue;
-    return {&policy, sa, largest_inner(*sa, path_mtu(*sa))};
+    const std::uint32_t mtu =
+        effective_mtu(*sa, media_mtu(*sa, context_.fib, context_.ports), now_ns);
+    return {&policy, now_ns, sa, mtu, largest_inner(*sa, mtu)};
   }
-  return {.policy = &policy};
+  return {.policy = &policy, .time_ns = now_ns};
 }
 
 void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes) {
-  if (outgoing_.policy != &policy) outgoing_ = outgoing_of(policy);
+  const std::uint64_t now_ns = packet.meta().time_ns;
+  if (outgoing_.policy != &policy || outgoing_.time_ns != now_ns) {
+    outgoing_ = outgoing_of(policy, now_ns);
+  }
   const Sa* const sa = outgoing_.sa;
   if (sa == nullptr) {
     if (policy.is_optional) return bypass(packet, lanes);
     return context_.drops.drop(packet, DropReason::esp_out_no_sa);
   }
-  if (!fits(packet, lanes)) return;
+  const Fit how = fit(packet, lanes);
+  if (how == Fit::gone) return;
   const std::uint32_t length = packet.length();
   const std::uint32_t padded_length =
       std::max(length, std::min<std::uint32_t>(sa->tfc_bytes, outgoing_.fitting));
@@ -189,12 +212,14 @@ void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes
   if (is_past_hard_limit(*sa, group.packets, group.bytes)) {
     return context_.drops.drop(packet, DropReason::esp_out_expired, *sa);
   }
+  clamp_mss(packet);
   candidates_[candidate_count_++] = {packet,
                                      sa,
                                      SeqNum{},
                                      group.packets,
                                      static_cast<std::uint16_t>(groups_.last_index()),
-                                     static_cast<std::uint16_t>(padded_length - length)};
+                                     static_cast<std::uint16_t>(padded_length - length),
+                                     how == Fit::split_after ? outgoing_.mtu : 0};
   ++group.packets;
   group.bytes += length;
   group.time_ns = packet.meta().time_ns;
@@ -204,32 +229,70 @@ void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes
   }
 }
 
-// Whether the packet may go through the SA as it is; if not, it was dropped. In transport mode the
-// SA takes no fragments (RFC 4303 3.3.4), and the packet's own options leave less room.
-bool EspOutbound::fits(Packet packet, Lanes& lanes) {
+// Whether the packet may go through the SA as it is (RFC 4301 8.2.1). In transport mode the SA
+// takes no fragments (RFC 4303 3.3.4), and the packet's own options leave less room. An IPv6 packet
+// that every link must carry is not refused for its size (RFC 8200 5): its ESP is split.
+EspOutbound::Fit EspOutbound::fit(Packet packet, Lanes& lanes) {
   const Sa& sa = *outgoing_.sa;
   std::uint32_t fitting = outgoing_.fitting;
   if (sa.is_transport()) {
     if (upper_layer(packet).is_fragment) {
       context_.drops.drop(packet, DropReason::esp_out_fragment);
-      return false;
+      return Fit::gone;
     }
-    fitting = largest_inner(sa, path_mtu(sa), own_header_of(packet).bytes);
+    fitting = largest_inner(sa, outgoing_.mtu, own_header_of(packet).bytes);
   }
-  if (packet.length() <= fitting) return true;
-  if (may_be_fragmented(packet)) {
-    context_.drops.drop(packet, DropReason::esp_out_needs_fragments, sa);
-    return false;
+  if (packet.length() <= fitting) return Fit::fits;
+  const bool is_small_ipv6 = is_ipv6(packet) && packet.length() <= kMinIpv6MtuBytes;
+  const bool may_be_split = may_be_fragmented(packet);
+  if (is_small_ipv6 || (may_be_split && (sa.is_transport() || context_.splitting.is_after_esp))) {
+    return Fit::split_after;
+  }
+  if (may_be_split) {
+    split_before(packet, lanes);
+    return Fit::gone;
   }
   context_.icmp_errors.too_big(packet, fitting, lanes);
   context_.drops.drop(packet, DropReason::esp_out_too_big, sa);
-  return false;
+  return Fit::gone;
 }
 
-std::uint32_t EspOutbound::path_mtu(const Sa& sa) const {
-  const AdjacencyIndex index{sa.adjacency.load(std::memory_order_relaxed)};
-  const std::uint16_t port = context_.fib.packed(index).port().raw();
-  return port < context_.ports.size() ? context_.ports[port].mtu : context_.ports.front().mtu;
+// The pieces take the packet's place in the lane; each is sealed by itself (RFC 4301 7).
+void EspOutbound::split_before(Packet packet, Lanes& lanes) {
+  if (!lanes.clear.has_room_for(Fragmenter::kMaxPieces)) {
+    return context_.drops.drop(packet, DropReason::fragment_too_many);
+  }
+  for (const Packet piece : context_.fragmenter.split_ipv4(packet, outgoing_.fitting)) {
+    piece.meta().is_piece = 1;
+    lanes.clear.push({piece, outgoing_.policy});
+  }
+}
+
+// What is sealed was counted; its pieces leave by the same next hop.
+void EspOutbound::send_pieces(const Candidate& candidate, Lanes& lanes) {
+  const Packet packet = candidate.packet;
+  if (!lanes.wire.has_room_for(Fragmenter::kMaxPieces) ||
+      !lanes.held.has_room_for(Fragmenter::kMaxPieces)) {
+    return context_.drops.drop(packet, DropReason::fragment_too_many);
+  }
+  const AdjacencyIndex next{candidate.sa->adjacency.load(std::memory_order_relaxed)};
+  const auto pieces = is_ipv6(packet) ? context_.fragmenter.split_ipv6(packet, candidate.split_mtu)
+                                      : context_.fragmenter.split_ipv4(packet, candidate.split_mtu);
+  for (const Packet piece : pieces) to_next_hop(piece, next, lanes);
+}
+
+void EspOutbound::clamp_mss(Packet packet) const {
+  if (context_.splitting.mss == kMssUntouched || outgoing_.sa->is_transport()) return;
+  const std::uint32_t set = context_.splitting.mss;
+  if (is_ipv6(packet)) {
+    constexpr std::uint32_t kHeaders = sizeof(Ipv6Header) + sizeof(TcpHeader);
+    const std::uint32_t most = set == kMssAuto ? outgoing_.fitting : set + kHeaders;
+    clamp_mss_ipv6(packet.bytes(), walk_ipv6(packet.bytes()), std::min(most, outgoing_.fitting));
+  } else if (packet.header<Ipv4Header>(0)->protocol == IpProtocol::tcp) {
+    constexpr std::uint32_t kHeaders = sizeof(Ipv4Header) + sizeof(TcpHeader);
+    const std::uint32_t most = set == kMssAuto ? outgoing_.fitting : set + kHeaders;
+    clamp_mss_ipv4(packet.bytes(), std::min(most, outgoing_.fitting));
+  }
 }
 
 // Step 3. One atomic add per SA reserves the burst's numbers before anything is sealed, so that
@@ -265,7 +328,8 @@ void EspOutbound::prepare(std::size_t i) {
   const Packet packet = candidate.packet;
   const Sa& sa = *candidate.sa;
   const SeqNum sequence = candidate.sequence;
-  const InnerTraits inner = traits_of(packet);
+  InnerTraits inner = traits_of(packet);
+  if (candidate.split_mtu != 0) inner.keeps_whole = false;
   const OwnHeader own =
       sa.is_transport() ? own_header_of(packet) : OwnHeader{.protocol = inner.protocol};
   std::byte* const payload = packet.data() + own.bytes;

@@ -9,6 +9,7 @@
 #include "dataplane/esp_headers.h"
 #include "dataplane/fib.h"
 #include "dataplane/forward.h"
+#include "dataplane/fragment.h"
 #include "dataplane/icmp_error.h"
 #include "dataplane/lanes.h"
 #include "dataplane/policy_counts.h"
@@ -24,6 +25,12 @@ namespace culvert {
 // maker of WirePackets. One per worker.
 class EspOutbound {
  public:
+  // What is done with packets that are too long once they are sealed.
+  struct Splitting {
+    bool is_after_esp = false;  // IPv4 packets without DF are sealed whole and their ESP is split
+    std::uint16_t mss =
+        kMssAuto;  // of TCP through tunnels, in bytes: lowered to this, or what fits
+  };
   struct Context {
     const Sad& sad;
     const Fib& fib;
@@ -32,6 +39,8 @@ class EspOutbound {
     Writers writers;
     const DefaultPolicy& default_policy;
     IcmpErrors& icmp_errors;
+    Fragmenter& fragmenter;
+    Splitting splitting;
     Engine& engine;
     WorkerEvents& events;
     DropSink& drops;
@@ -61,12 +70,15 @@ class EspOutbound {
     std::uint32_t order;  // among the packets of its SA in this burst
     std::uint16_t group;
     std::uint16_t tfc_bytes;  // of zeroes behind it (RFC 4303 2.7)
+    std::uint32_t split_mtu;  // the sealed packet is split to pieces of this; 0: it fits
   };
 
   // Where a policy sends packets, as long as this burst lasts.
   struct Outgoing {
     const PolicyEntry* policy = nullptr;
+    std::uint64_t time_ns = 0;  // of the packet it was found for
     const Sa* sa = nullptr;     // nullptr: none
+    std::uint32_t mtu = 0;      // of the SA's path
     std::uint32_t fitting = 0;  // bytes of the largest inner packet
   };
   // The Ethernet header of a next hop, as long as this burst lasts.
@@ -83,13 +95,17 @@ class EspOutbound {
   [[nodiscard]] PolicyAction verdict(Packet packet, const PolicyEntry* policy);
   void bypass(Packet packet, Lanes& lanes);
   void protect(Packet packet, const PolicyEntry& policy, Lanes& lanes);
-  [[nodiscard]] bool fits(Packet packet, Lanes& lanes);
-  [[nodiscard]] Outgoing outgoing_of(const PolicyEntry& policy) const;
+  // What becomes of a packet before it is sealed.
+  enum class Fit : std::uint8_t { fits, split_after, gone };
+  [[nodiscard]] Fit fit(Packet packet, Lanes& lanes);
+  void split_before(Packet packet, Lanes& lanes);
+  void clamp_mss(Packet packet) const;
+  void send_pieces(const Candidate& candidate, Lanes& lanes);
+  [[nodiscard]] Outgoing outgoing_of(const PolicyEntry& policy, std::uint64_t now_ns) const;
   void take_sequence_numbers();
   void prepare(std::size_t i);
   [[nodiscard]] std::byte* put_ip_header(const Candidate& candidate, const InnerTraits& inner,
                                          const OwnHeader& own);
-  [[nodiscard]] std::uint32_t path_mtu(const Sa& sa) const;
   [[nodiscard]] NextHop next_hop_of(AdjacencyIndex index) const;
   void find_next_hop(AdjacencyIndex index) {
     if (next_hop_.index != index) next_hop_ = next_hop_of(index);

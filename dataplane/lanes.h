@@ -13,10 +13,11 @@
 namespace culvert {
 
 // Packets of one round that need the same thing next; fixed storage, owned by one worker.
-// A round takes in at most kMaxIntake packets and each brings at most one ICMP error with it, so
-// that no lane can overflow.
+// A round takes in at most kMaxIntake packets and each brings at most one ICMP error with it; the
+// rest is for pieces of packets that are split, who asks for room before. So no lane can overflow.
 inline constexpr std::size_t kMaxIntake = 128;
-inline constexpr std::size_t kLaneCapacity = 2 * kMaxIntake;
+inline constexpr std::size_t kReservedInLanes = 2 * kMaxIntake;
+inline constexpr std::size_t kLaneCapacity = kReservedInLanes + 6 * kMaxIntake;
 
 template <typename T>
 class Lane {
@@ -27,6 +28,10 @@ class Lane {
   }
   [[nodiscard]] std::span<T> packets() { return {items_.data(), count_}; }
   [[nodiscard]] bool empty() const { return count_ == 0; }
+  // For so many pieces besides whatever else may come.
+  [[nodiscard]] bool has_room_for(std::size_t pieces) const {
+    return count_ + pieces + kReservedInLanes <= kLaneCapacity;
+  }
   void clear() { count_ = 0; }
 
  private:

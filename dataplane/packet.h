@@ -37,7 +37,7 @@ struct PacketMeta {
   // It came in clear, no inbound policy matched it and the default is to discard: only an outbound
   // policy lets it go on.
   std::uint8_t wants_policy = 0;
-  std::uint8_t reserved = 0;
+  std::uint8_t is_piece = 0;  // of a packet that was split before it is sealed
 };
 static_assert(sizeof(PacketMeta) == 32);
 

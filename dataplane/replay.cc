@@ -139,6 +139,7 @@ std::string Replay::run(const std::atomic<bool>& stop) {
   for (const Source& source : sources_) {
     if (!source.reader.error().empty()) return source.reader.error();
   }
+  dataplane_->worker(0).drop_fragments(DropReason::replay_end);
   dataplane_->housekeeper().drop_held(DropReason::replay_end);
   for (auto& [port, sink] : sinks_) {
     if (std::string error = sink.close(); !error.empty()) return error;

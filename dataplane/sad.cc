@@ -90,6 +90,7 @@ void reset_counters(SaState& state) {
   for (SharedCounter32& late : state.late) late.set(0);
   state.late_accepted.set(0);
   state.peer_endpoint.store(0, std::memory_order_relaxed);
+  state.path_mtu.store(0, std::memory_order_relaxed);
   state.life.store(0, std::memory_order_relaxed);
 }
 
@@ -99,7 +100,8 @@ std::unique_ptr<Sad> Sad::create(const Regions& regions, Engine& engine, std::ui
                                  Quiescence& quiescence, std::string& error) {
   std::unique_ptr<Sad> sad(new Sad(regions, engine, quiescence));
   sad->table_ = SaTable::create(regions.sizes().max_sas, secret);
-  if (sad->table_ == nullptr || !sad->by_index_.is_reserved() || !sad->pool_.is_reserved() ||
+  sad->outbound_table_ = SaTable::create(regions.sizes().max_sas, secret);
+  if (sad->table_ == nullptr || sad->outbound_table_ == nullptr || !sad->by_index_.is_reserved() || !sad->pool_.is_reserved() ||
       !sad->keys_.is_reserved()) {
     error = "not enough memory for max_sas = " + std::to_string(regions.sizes().max_sas);
     return nullptr;
@@ -269,6 +271,8 @@ Refusal Sad::add(SaIndex index, const SaSpec& spec, const KeySlot& key) {
     retired_.push_back({sa, index.raw()});
     return Refusal::no_table_memory;
   }
+  // That another one has the key is no fault here: see outbound().
+  if (spec.direction == Direction::out) static_cast<void>(outbound_table_->insert(name, index));
   return Refusal::none;
 }
 
@@ -282,8 +286,9 @@ Refusal Sad::update(SaIndex index, const SaSpec& spec) {
     return Refusal::bad_enum;
   }
   const SaKey name{spec.dst, Spi{spec.spi}, spec.family};
-  const bool is_renamed = spec.direction == Direction::in && old->outer_destination() != spec.dst;
-  if (is_renamed && table_->find(name) != kNoSa) return Refusal::duplicate_sa;
+  const bool is_inbound = spec.direction == Direction::in;
+  const bool is_renamed = old->outer_destination() != spec.dst;
+  if (is_inbound && is_renamed && table_->find(name) != kNoSa) return Refusal::duplicate_sa;
   Sa* fresh = take_sa();
   fill(*fresh, index, spec);
   fresh->adjacency.store(old->adjacency.load(std::memory_order_relaxed), std::memory_order_relaxed);
@@ -291,9 +296,13 @@ Refusal Sad::update(SaIndex index, const SaSpec& spec) {
   if (has_other_limits(*old, *fresh)) fresh->state->life.store(0, std::memory_order_relaxed);
   by_index_[index.raw()].store(fresh, std::memory_order_release);
   if (is_renamed) {
-    table_->erase(index);
+    SaTable& table = is_inbound ? *table_ : *outbound_table_;
+    fresh->state->path_mtu.store(0, std::memory_order_relaxed);  // it goes another way now
+    table.erase(index);
     quiescence_->wait();
-    if (table_->insert(name, index) != SaTable::Insert::ok) return Refusal::no_table_memory;
+    if (table.insert(name, index) != SaTable::Insert::ok && is_inbound) {
+      return Refusal::no_table_memory;
+    }
   }
   retired_.push_back({old, kKeepsKey});
   return Refusal::none;
@@ -304,7 +313,7 @@ Refusal Sad::remove(SaIndex index, std::uint32_t generation) {
   Sa* sa = by_index_[index.raw()].load(std::memory_order_relaxed);
   if (sa == nullptr) return Refusal::slot_empty;
   if (sa->state->generation != generation) return Refusal::bad_generation;
-  if (sa->direction == Direction::in) table_->erase(index);
+  (sa->direction == Direction::in ? *table_ : *outbound_table_).erase(index);
   by_index_[index.raw()].store(nullptr, std::memory_order_release);
   retired_.push_back({sa, index.raw()});
   return Refusal::none;

@@ -38,6 +38,12 @@ class Sad {
     // Acquire: pairs with the release in publish().
     return by_index_[index.raw()].load(std::memory_order_acquire);
   }
+  // The outbound SA that sends to this destination with this SPI, or nullptr; for ICMP, which quotes
+  // both. Limit: of two with the same key the second is not found.
+  [[nodiscard]] const Sa* outbound(const SaKey& key) const {
+    const SaIndex index = outbound_table_->find(key);
+    return index == kNoSa ? nullptr : sa(index);
+  }
   [[nodiscard]] SaState& state(SaIndex index) const { return states_[index.raw()]; }
   void prefetch(SaIndex index) const { __builtin_prefetch(&by_index_[index.raw()]); }
 
@@ -81,6 +87,7 @@ class Sad {
   std::span<SaState> states_;
   std::span<std::atomic<std::uint64_t>> windows_;
   std::unique_ptr<SaTable> table_;
+  std::unique_ptr<SaTable> outbound_table_;
   TableMemory<std::atomic<Sa*>> by_index_;
   TableMemory<Sa> pool_;
   TableMemory<ExpandedKey> keys_;

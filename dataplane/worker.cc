@@ -2,24 +2,33 @@
 #include "dataplane/worker.h"
 
 namespace culvert {
+namespace {
+
+// Fragments for Linux in one round, besides what it takes in.
+constexpr std::size_t kHandedOn = kMaxIntake;
+
+}  // namespace
 
 // The life of a burst. Lanes hold packets by what they need next; each line empties one lane and
 // fills those below. Packets that go nowhere end in drops_, by name.
 std::size_t Worker::run_once() {
-  const auto received = rx_.receive(clock_->now_ns());
+  const std::uint64_t now_ns = clock_->now_ns();
+  if (!reassembly_.is_empty()) expire_fragments(now_ns);
+  const auto received = rx_.receive(now_ns);
   const auto from_linux = punt_.receive();
   const std::size_t count = received.size() + from_linux.size() + tx_.waiting();
   if (count == 0) return 0;
 
-  classify_.received(received, lanes_);  // outer header only
-  esp_inbound_(lanes_.esp, lanes_);      // RFC 4303 3.4
-  open_nested();                         // what was opened may be ESP for us again
-  forward_.ipv4(lanes_.inner, lanes_);   // inbound policy; route picks the next hop, or Linux
-  forward_.ipv6(lanes_.inner6, lanes_);  // the same
-  from_linux_(from_linux, lanes_);       // what Linux sends goes through the SPD too
-  esp_outbound_(lanes_.clear, lanes_);   // SPD: protect, bypass, discard; RFC 4303 3.3
-  punt_.send(lanes_);                    // to Linux, or to wait for a neighbour
-  tx_.send(lanes_.wire);                 // the only lane tx takes; only esp_outbound fills it
+  classify_.received(received, lanes_);    // outer header only
+  esp_inbound_(lanes_.esp, lanes_);        // RFC 4303 3.4
+  open_nested();                           // what was opened may be ESP for us again
+  reassembly_.hand_on(lanes_, kHandedOn);  // fragments that are not ESP
+  forward_.ipv4(lanes_.inner, lanes_);     // inbound policy; route picks the next hop, or Linux
+  forward_.ipv6(lanes_.inner6, lanes_);    // the same
+  from_linux_(from_linux, lanes_);         // what Linux sends goes through the SPD too
+  esp_outbound_(lanes_.clear, lanes_);     // SPD: protect, bypass, discard; RFC 4303 3.3
+  punt_.send(lanes_);                      // to Linux, or to wait for a neighbour
+  tx_.send(lanes_.wire);                   // the only lane tx takes; only esp_outbound fills it
   finish_round();
   return count;
 }
@@ -33,7 +42,11 @@ Worker::Worker(const Tables& tables, WorkerParts parts)
       punt_(parts.rings, drops_),
       flow_cache_(tables.spd, tables.fib, tables.secret),
       icmp_errors_(tables.ports, tables.spd, tables.fib, parts.pool, drops_),
-      classify_(tables.ports, tables.fib, drops_),
+      fragmenter_(parts.pool, drops_,
+                  static_cast<std::uint32_t>(tables.secret + (std::uint64_t{parts.number} << 26))),
+      reassembly_({.buffers = parts.fragment_buffers}, tables.secret, drops_),
+      path_mtu_(tables.sad, tables.fib, tables.ports),
+      classify_(tables.ports, tables.fib, path_mtu_, reassembly_, drops_),
       esp_inbound_(tables.sad, tables.fib, *engine_, tables.writers, *parts.rings.events, drops_),
       forward_({.flow_cache = flow_cache_,
                 .sad = tables.sad,
@@ -50,6 +63,8 @@ Worker::Worker(const Tables& tables, WorkerParts parts)
                      .writers = tables.writers,
                      .default_policy = tables.default_policy,
                      .icmp_errors = icmp_errors_,
+                     .fragmenter = fragmenter_,
+                     .splitting = tables.splitting,
                      .engine = *engine_,
                      .events = *parts.rings.events,
                      .drops = drops_}),
@@ -60,6 +75,12 @@ void Worker::open_nested() {
     classify_.again(lanes_.again, lanes_);
     esp_inbound_(lanes_.esp, lanes_);
   }
+}
+
+// Fragments of the round before may want to go on, or have waited too long.
+void Worker::expire_fragments(std::uint64_t now_ns) {
+  reassembly_.expire(now_ns);
+  drops_.flush();
 }
 
 void Worker::finish_round() {

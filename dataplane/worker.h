@@ -14,10 +14,13 @@
 #include "dataplane/esp_outbound.h"
 #include "dataplane/flow_cache.h"
 #include "dataplane/forward.h"
+#include "dataplane/fragment.h"
 #include "dataplane/from_linux.h"
 #include "dataplane/icmp_error.h"
 #include "dataplane/lanes.h"
+#include "dataplane/path_mtu.h"
 #include "dataplane/punt.h"
+#include "dataplane/reassembly.h"
 #include "dataplane/rx.h"
 #include "dataplane/tx.h"
 
@@ -34,6 +37,7 @@ struct Tables {
   const Clock& clock;
   std::uint64_t secret;  // random, for hashes that nobody shall foresee
   Writers writers;       // to the counters of SAs and policies
+  EspOutbound::Splitting splitting;
 };
 
 // What belongs to one worker.
@@ -42,6 +46,8 @@ struct WorkerParts {
   std::span<PortCounters> port_counters;
   std::unique_ptr<Engine> engine;
   rte_mempool& pool;
+  std::uint32_t number = 0;             // of the worker, from 0 on
+  std::size_t fragment_buffers = 1024;  // of the pool, that may wait for the rest of a datagram
   std::vector<Rx::Queue> rx_queues;
   std::vector<Tx::Way> tx_ways;
   rte_ring* relay = nullptr;
@@ -62,12 +68,20 @@ class Worker {
   // order of their arrival where stages meet, whatever the burst.
   void run_in_order(std::span<Packet> frames);
 
+  // Drops what waits for the rest of its datagram; for the end.
+  void drop_fragments(DropReason reason) {
+    reassembly_.clear(reason);
+    drops_.flush();
+  }
+
   [[nodiscard]] std::span<const Rx::Queue> rx_queues() const { return rx_.queues(); }
 
  private:
   void process(std::span<Packet> received);
   void open_nested();
   void open_in_order();
+  void pass_in_order(std::span<Packet> frames);
+  void expire_fragments(std::uint64_t now_ns);
   void finish_round();
 
   const Clock* clock_;
@@ -78,6 +92,9 @@ class Worker {
   Punt punt_;
   FlowCache flow_cache_;
   IcmpErrors icmp_errors_;
+  Fragmenter fragmenter_;
+  Reassembly reassembly_;
+  PathMtu path_mtu_;
   Classify classify_;
   EspInbound esp_inbound_;
   Forward forward_;

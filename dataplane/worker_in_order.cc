@@ -5,9 +5,24 @@
 #include <vector>
 
 #include "dataplane/net/esp.h"
+#include "dataplane/net/ethernet.h"
 #include "dataplane/worker.h"
 
 namespace culvert {
+namespace {
+
+// A frame that may tell a path MTU, which counts for the frames behind it and not for those before.
+bool may_tell_mtu(Packet frame) {
+  const auto* ethernet = frame.header<EthernetHeader>(0);
+  if (ethernet == nullptr) return false;
+  if (const auto* ip = frame.header<Ipv4Header>(sizeof(EthernetHeader));
+      ip != nullptr && ethernet->type() == EtherType::ipv4) {
+    return ip->protocol == IpProtocol::icmp;
+  }
+  return ethernet->type() == EtherType::ipv6;
+}
+
+}  // namespace
 
 // Opens what lies in lane `esp` as if each packet had come alone. What the replay window says of a
 // packet depends on those before it, unless it is the next to the right; so a pass ends before a
@@ -34,6 +49,16 @@ void Worker::open_in_order() {
 }
 
 void Worker::run_in_order(std::span<Packet> frames) {
+  while (!frames.empty()) {
+    const auto next = std::ranges::find_if(frames.subspan(1), may_tell_mtu);
+    const auto count =
+        may_tell_mtu(frames.front()) ? 1 : static_cast<std::size_t>(next - frames.begin());
+    pass_in_order(frames.first(count));
+    frames = frames.subspan(count);
+  }
+}
+
+void Worker::pass_in_order(std::span<Packet> frames) {
   const auto in_order = [](Lane<Packet>& lane) {
     std::ranges::stable_sort(lane.packets(), {},
                              [](Packet packet) { return packet.meta().arrival; });
@@ -45,6 +70,7 @@ void Worker::run_in_order(std::span<Packet> frames) {
     classify_.again(lanes_.again, lanes_);
     open_in_order();
   }
+  reassembly_.hand_on(lanes_, kMaxIntake);
   in_order(lanes_.inner);
   in_order(lanes_.inner6);
   forward_.ipv4(lanes_.inner, lanes_);

@@ -18,7 +18,7 @@ REASON = re.compile(r'\bX\(\s*(\w+)\s*,\s*((?:"(?:[^"\\]|\\.)*"[\s\\]*)+)\)')
 GTEST = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+)\s*,\s*(\w+)\s*\)")
 STAGES = (
     "rx", "classify", "ip_in", "esp_in", "esp_out", "nat_t", "spd_in", "spd_out", "forward",
-    "icmp", "punt", "tx", "replay",
+    "fragment", "icmp_in", "punt", "tx", "replay",
 )
 WORDS_NOT_WANTED = ("error", "invalid", "failed")
 

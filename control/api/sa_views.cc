@@ -214,6 +214,7 @@ Json sa_entry(const SaManager& manager, const Sa& sa) {
                   {"soft_use_seconds", limit_json(sa.lifetimes.soft_use_expires_seconds)},
                   {"hard_use_seconds", limit_json(sa.lifetimes.hard_use_expires_seconds)}}},
                 {"tfc_bytes", sa.tfcpad.value_or(0)},
+                {"path_mtu", figures.path_mtu == 0 ? Json() : Json(figures.path_mtu)},
                 {"first_used_seconds_ago", seconds_since(figures.first_used_ns)},
                 {"last_used_seconds_ago", seconds_since(figures.last_used_ns)},
                 {"age_seconds", now < sa.add_time_seconds ? 0 : now - sa.add_time_seconds}});

@@ -70,8 +70,8 @@ struct alignas(64) WorkerCounters {
   Counter sent;         // frames given to transmit queues
   Counter punted;       // frames given to mirrors
   Counter merged;       // fragments that went up in a reassembled packet
-  Counter held_in;      // packets that began to wait for a neighbour
-  Counter held_out;     // packets that waited and were sent or dropped
+  Counter held_in;      // packets that began to wait, for a neighbour or for fragments
+  Counter held_out;     // packets that waited and went on or were dropped
   Counter rounds;       // worker loops, for `show workers`
   Counter busy_rounds;  // of them, with at least one packet
   Counter sleeps;       // times the worker slept

@@ -27,7 +27,7 @@ inline constexpr std::uint64_t kRequestsMagic = 0x63756c7665727401;
 inline constexpr std::uint64_t kKeysMagic = 0x63756c7665727402;
 inline constexpr std::uint64_t kStateMagic = 0x63756c7665727403;
 // Raised with every change to a struct of dataplane/shm; attaching to another one is refused.
-inline constexpr std::uint32_t kLayoutVersion = 3;
+inline constexpr std::uint32_t kLayoutVersion = 4;
 
 inline constexpr std::uint32_t kLargestMaxSas = 8u << 20;
 inline constexpr std::uint32_t kLargestMaxPolicies = 8u << 20;
@@ -74,6 +74,10 @@ struct PortConfig {
 };
 static_assert(sizeof(PortConfig) == 264 && std::is_trivially_copyable_v<PortConfig>);
 
+// StartConfig::mss.
+inline constexpr std::uint16_t kMssAuto = 0;            // what fits
+inline constexpr std::uint16_t kMssUntouched = 0xffff;  // whatever hosts say
+
 // What culvertd needs to know before it starts. Written once by the supervisor.
 struct StartConfig {
   std::uint32_t worker_count = 0;
@@ -81,9 +85,11 @@ struct StartConfig {
   std::array<std::uint16_t, kMaxWorkers> worker_cores{};  // CPU numbers
   PollMode poll = PollMode::adaptive;
   PolicyAction default_policy = PolicyAction::discard;
-  std::uint8_t use_huge_pages = 1;  // where the system grants them
-  std::uint8_t use_af_xdp = 1;      // for Linux interfaces, before AF_PACKET
-  std::uint32_t mbuf_count = 0;     // 0: chosen from ports and queues
+  std::uint8_t use_huge_pages = 1;    // where the system grants them
+  std::uint8_t use_af_xdp = 1;        // for Linux interfaces, before AF_PACKET
+  std::uint32_t mbuf_count = 0;       // 0: chosen from ports and queues
+  std::uint8_t splits_after_esp = 0;  // IPv4 packets without DF that are too long once sealed
+  std::uint16_t mss = kMssAuto;       // to which TCP's MSS is lowered, in bytes
   std::array<char, 32> instance_name{};
   std::array<PortConfig, kMaxPorts> ports{};
 };
@@ -134,6 +140,19 @@ constexpr std::size_t lateness_bucket(std::uint64_t behind) {
 static_assert(lateness_bucket(31) == 0 && lateness_bucket(32) == 1 && lateness_bucket(63) == 1);
 static_assert(lateness_bucket(32767) == 10 && lateness_bucket(32768) == 11);
 
+// A learned path MTU serves for ten minutes (RFC 1191 6.3), then a larger one is tried. In
+// SaState::path_mtu it is kept as MTU << 16 | time, in units of 2^32 ns, which come round after 3
+// days; it is forgotten when its SA is used and it is too old.
+inline constexpr std::uint64_t kPathMtuPatienceNs = 600'000'000'000;
+constexpr std::uint32_t pack_path_mtu(std::uint32_t mtu_bytes, std::uint64_t now_ns) {
+  return mtu_bytes << 16 | static_cast<std::uint16_t>(now_ns >> 32);
+}
+// In bytes; 0: there is none, or it is too old.
+constexpr std::uint32_t learned_path_mtu(std::uint32_t packed, std::uint64_t now_ns) {
+  const auto age = static_cast<std::uint16_t>((now_ns >> 32) - packed);
+  return age <= kPathMtuPatienceNs >> 32 ? packed >> 16 : 0;
+}
+
 // What the dataplane knows of an SA and what must outlive it. 320 bytes, 5 cache lines.
 struct alignas(64) SaState {
   // The first line is written by every burst.
@@ -153,7 +172,8 @@ struct alignas(64) SaState {
   // Inbound UDP encapsulation: address << 16 | port where the last packet came from; 0: none yet.
   std::atomic<std::uint64_t> peer_endpoint{0};
   std::atomic<std::uint32_t> life{0};  // kSoftLimitReached, kHardLimitReached; bits only come
-  std::uint32_t reserved = 0;
+  // Outbound: the path MTU that ICMP told, and when: pack_path_mtu(); 0: none.
+  std::atomic<std::uint32_t> path_mtu{0};
   // Two lines of what should not happen; DropReason below kSaDropReasons is the index.
   alignas(64) std::array<SharedCounter, 16> drops;
   // Authentic packets that came behind a newer one, accepted or too old, by lateness_bucket().

@@ -128,6 +128,8 @@ class Lab:
         self.dropped = Counter()
         self.dropped_by_sa = defaultdict(Counter)
         self.originated = 0
+        self.split = 0
+        self.merged = 0
         self.carried = {}  # by SPI: packets, bytes
         self.tops = {}
         self.bitmaps = {}
@@ -198,6 +200,14 @@ class Lab:
 
     def originates(self, count=1):
         self.originated += count
+
+    def splits(self, pieces):
+        """One packet became so many."""
+        self.split += pieces - 1
+
+    def merges(self, fragments):
+        """So many became one packet."""
+        self.merged += fragments - 1
 
     def stands_at(self, spi, top, bitmap=None):
         """The SA's highest sequence number; the window's bits, newest the lowest."""

@@ -29,7 +29,7 @@ def balance_faults(lab, counters):
     if begun != ended:
         yield f"balance: {begun} packets began, {ended} ended: {counters}"
     wanted = {"received": len(lab.received), "originated": lab.originated, "from_linux": 0,
-              "split": 0, "merged": 0, "held": 0, "punted": len(lab.punted),
+              "split": lab.split, "merged": lab.merged, "held": 0, "punted": len(lab.punted),
               "sent": sum(len(frames) for frames in lab.sent.values())}
     for name, count in wanted.items():
         if counters[name] != count:

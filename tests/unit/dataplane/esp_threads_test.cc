@@ -35,6 +35,7 @@ class EspThreads : public StageLab {
           drops(counters, events),
           engine(Engine::create()),
           icmp_errors(lab.ports_, *lab.spd_, *lab.fib_, *pool, drops),
+          fragmenter(*pool, drops, 0),
           outbound({.sad = *lab.sad_,
                     .fib = *lab.fib_,
                     .ports = lab.ports_,
@@ -42,6 +43,8 @@ class EspThreads : public StageLab {
                     .writers = Writers::several,
                     .default_policy = lab.default_policy_,
                     .icmp_errors = icmp_errors,
+                    .fragmenter = fragmenter,
+                    .splitting = {},
                     .engine = *engine,
                     .events = events,
                     .drops = drops}),
@@ -55,6 +58,7 @@ class EspThreads : public StageLab {
     DropSink drops;
     std::unique_ptr<Engine> engine;
     IcmpErrors icmp_errors;
+    Fragmenter fragmenter;
     EspOutbound outbound;
     EspInbound inbound;
     FlowCache flow_cache;

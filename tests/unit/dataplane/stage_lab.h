@@ -156,6 +156,7 @@ class StageLab : public testing::Test {
   WorkerEvents events_;
   DropSink drops_{counters_, events_};
   std::unique_ptr<IcmpErrors> icmp_errors_;
+  std::unique_ptr<Fragmenter> fragmenter_;
   std::unique_ptr<EspOutbound> esp_outbound_;
   Lanes lanes_;
 
@@ -175,6 +176,7 @@ class StageLab : public testing::Test {
     sad_->resolve_next_hops(*fib_);
     ASSERT_EQ(spd_->set(0, policy_spec(0)), Refusal::none);
     icmp_errors_ = std::make_unique<IcmpErrors>(ports_, *spd_, *fib_, *pool_, drops_);
+    fragmenter_ = std::make_unique<Fragmenter>(*pool_, drops_, 0);
     esp_outbound_ = std::make_unique<EspOutbound>(
         EspOutbound::Context{.sad = *sad_,
                              .fib = *fib_,
@@ -183,6 +185,8 @@ class StageLab : public testing::Test {
                              .writers = Writers::one,
                              .default_policy = default_policy_,
                              .icmp_errors = *icmp_errors_,
+                             .fragmenter = *fragmenter_,
+                             .splitting = {},
                              .engine = *engine_,
                              .events = events_,
                              .drops = drops_});
