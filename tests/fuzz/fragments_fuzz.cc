@@ -112,7 +112,6 @@ class Run {
   }
 
   void finish() {
-    lane_.clear();
     reassembly_.clear(DropReason::replay_end);
     drops_.flush();
     std::uint64_t dropped = 0;

@@ -9,7 +9,8 @@ FITS = 1346  # 1400 - 20 IPv4 - 8 ESP - 8 IV - 16 ICV = 1348, less 2
 
 
 def tells(lab, mtu, spi=OUT, after_ms=1):
-    quoted = raw(IP(src=WAN, dst=PEER, proto=50, id=1, len=1500)) + spi.to_bytes(4, "big") + bytes(4)
+    quoted = raw(IP(src=WAN, dst=PEER, proto=50, id=1, len=1500))
+    quoted += spi.to_bytes(4, "big") + bytes(4)
     words = bytes([3, 4, 0, 0, 0, 0]) + mtu.to_bytes(2, "big")
     message = words[:2] + checksum(words + quoted).to_bytes(2, "big") + words[4:] + quoted
     lab.receive("wan", IP(raw(IP(src=ROUTER, dst=WAN, proto=1) / message)), after_ms)

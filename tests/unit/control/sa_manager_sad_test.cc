@@ -291,16 +291,20 @@ TEST_F(SaManagerSad, MovesASequenceNumberOnlyUp) {
 }
 
 TEST_F(SaManagerSad, HasNoWindowOnlyWithoutAFloor) {
+  const auto window_of = [this](const Sa& sa, unsigned key) {
+    const SaIndex index = add(sa, key_number(key));
+    return dataplane_.installed_sas().at(index.raw()).replay_window;
+  };
   Sa sa = inbound(0x1002);
   sa.info_window = 0;
-  EXPECT_EQ(dataplane_.installed_sas().at(add(sa, key_number(1)).raw()).replay_window, 32u);
+  EXPECT_EQ(window_of(sa, 1), 32u);
   window_floor_ = 0;
   restart_control();
   sa.id.spi = Spi{0x1003};
-  EXPECT_EQ(dataplane_.installed_sas().at(add(sa, key_number(2)).raw()).replay_window, 0u);
+  EXPECT_EQ(window_of(sa, 2), 0u);
   sa.id.spi = Spi{0x1004};
   sa.info_window = 8;
-  EXPECT_EQ(dataplane_.installed_sas().at(add(sa, key_number(3)).raw()).replay_window, 32u);
+  EXPECT_EQ(window_of(sa, 3), 32u);
 }
 
 }  // namespace
