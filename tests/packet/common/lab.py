@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a case says: the frames that arrive, and where exactly each of them must end."""
 
+import copy
 import os
 import re
 from collections import Counter, defaultdict
 
-from sa import Sa, parse_sas, trailer  # noqa: F401 (for cases)
+from sa import ESP_BYTES, Sa, esp_of, parse_sas, trailer  # noqa: F401 (for cases)
 from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: F401
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether  # noqa: F401
@@ -122,6 +123,7 @@ class Lab:
     def __init__(self, folder):
         self.config = read_text(folder, "gw.toml")
         self.xfrm = read_text(folder, "site.xfrm")
+        self.parsed = {}  # the SAs of the text that is the key
         self.received = []  # (time_ns, port, frame)
         self.sent = defaultdict(list)
         self.punted = []
@@ -142,10 +144,12 @@ class Lab:
         self.config += '\n[policy]\ndefault = "bypass"\n'
 
     def all_sas(self):
-        return parse_sas(self.xfrm)
+        if self.xfrm not in self.parsed:
+            self.parsed = {self.xfrm: parse_sas(self.xfrm)}
+        return self.parsed[self.xfrm]
 
     def sa(self, spi):
-        return self.all_sas()[spi]
+        return copy.copy(self.all_sas()[spi])  # a case may change its own
 
     def receive(self, port, packet, after_ms=1):
         """An IP packet from the port's neighbor."""

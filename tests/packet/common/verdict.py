@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Compares one run of `culvert replay` with what the case says. Returns faults, one line each."""
 
+from collections import Counter
+
+from sa import ESP_BYTES
 from scapy.layers.ipsec import ESP, IPSecIntegrityError
 from scapy.layers.l2 import Ether
+from scapy.packet import raw
+from transforms import Forged
 
 ENDS = ("sent", "punted", "merged", "held")
 BEGINNINGS = ("received", "from_linux", "originated", "split")
@@ -60,7 +65,7 @@ def sa_faults(lab, sas):
 
 def frame_faults(place, lab, wanted, seen):
     for i, (want, have) in enumerate(zip(wanted, seen)):
-        if want != have:
+        if want != have and without_iv(lab, want) != without_iv(lab, have):
             yield (f"{place}: frame {i}: {description(lab, have)}\n      {have.hex()}"
                    f"\n    must be {description(lab, want)}\n      {want.hex()}")
     for name, frames in (("is missing", wanted[len(seen):]), ("is too many", seen[len(wanted):])):
@@ -68,20 +73,54 @@ def frame_faults(place, lab, wanted, seen):
             yield f"{place}: {description(lab, frame)} {name}"
     for frame in seen:
         yield from seal_faults(place, lab, frame)
+    ivs = Counter(iv for iv in (iv_of(lab, frame) for frame in seen) if iv is not None)
+    for (spi, iv), count in ivs.items():
+        if count > 1 and place != "punted":
+            yield f"{place}: SA {spi:#x} sealed {count} packets with the IV {iv.hex()}"
+
+
+def sealed_part(lab, frame):
+    """The SA of an ESP packet that this gateway has sealed, and the packet from its SPI on."""
+    ether = Ether(frame)
+    if ESP not in ether:
+        return None, None
+    sa = lab.all_sas().get(ether[ESP].spi)
+    if sa is None or sa.src != ether.payload.src:
+        return None, None
+    return sa, raw(ether[ESP])
+
+
+def iv_of(lab, frame):
+    sa, esp = sealed_part(lab, frame)
+    if sa is None or sa.transform.iv_bytes == 0:
+        return None
+    return sa.spi, esp[ESP_BYTES:ESP_BYTES + sa.transform.iv_bytes]
+
+
+def without_iv(lab, frame):
+    """What a frame says, all but its IV where that is left to the sender: everything in front of
+    it, and the clear part. IVs of 2^32 and more sequence numbers are not for this."""
+    sa, esp = sealed_part(lab, frame)
+    if sa is None or sa.transform.is_iv_the_sequence:
+        return frame
+    try:
+        return frame[:len(frame) - len(esp) + ESP_BYTES], sa.open_payload(esp)
+    except Forged:
+        return frame
 
 
 def seal_faults(place, lab, frame):
     """Everything sealed that leaves must open at the other end, whatever the case says of it."""
-    ether = Ether(frame)
-    if ESP not in ether or place == "punted":
+    sa, esp = sealed_part(lab, frame)
+    if sa is None or place == "punted":
         return
-    sa = lab.all_sas().get(ether[ESP].spi)
-    if sa is None or sa.src != ether.payload.src:
-        return
-    if int.from_bytes(ether[ESP].data[:8], "big") & 0xFFFFFFFF != ether[ESP].seq:
-        yield f"{place}: IV {ether[ESP].data[:8].hex()} with sequence number {ether[ESP].seq}"
+    seq_high = 0
+    if sa.transform.is_iv_the_sequence:
+        seq_high = int.from_bytes(esp[8:12], "big")
+        if esp[4:8] != esp[12:16]:
+            yield f"{place}: IV {esp[8:16].hex()} with sequence number {esp[4:8].hex()}"
     try:
-        sa.open(bytes(ether.payload), int.from_bytes(ether[ESP].data[:4], "big"))
+        sa.open(bytes(Ether(frame).payload), seq_high)
     except IPSecIntegrityError:
         yield f"{place}: {description(lab, frame)} does not open"
 
