@@ -13,6 +13,7 @@ from scapy.packet import Raw, raw
 from world import IN_SPI, TWO_TO_32
 
 MTU = 1500
+BLOCK_MOST = 16  # bytes that headers in front of ESP may cost besides their own
 PADDING = PadN(otype=1, optdata=b"\0" * 4)
 # What is done to a packet from the peer, and how often in a hundred.
 DAMAGE = {
@@ -81,7 +82,7 @@ class Traffic:
             headers = 20
             if rng.random() < 0.15 and size != room:
                 ip.options = [IPOption(b"\1" * rng.choice((4, 8, 40)))]
-                headers = 60
+                headers, room = 60, room - BLOCK_MOST
             if not pair.is_transport and rng.random() < 0.1:
                 ip.flags, ip.frag, ip.proto = "MF", rng.randrange(4) * 8, 17
                 return raw(ip / Raw(rng.randbytes(min(size, room - headers) // 8 * 8)))
@@ -90,7 +91,7 @@ class Traffic:
             headers = 40
             if rng.random() < 0.2 and size != room:
                 ip = ip / rng.choice((IPv6ExtHdrHopByHop, IPv6ExtHdrDestOpt))(options=[PADDING])
-                headers = 48
+                headers, room = 48, room - BLOCK_MOST
         upper = rng.choice((
             lambda: UDP(sport=rng.randrange(1, 4000), dport=rng.randrange(1, 4000)),
             lambda: TCP(sport=rng.randrange(1, 4000), dport=rng.randrange(1, 4000)),

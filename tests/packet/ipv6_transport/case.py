@@ -2,7 +2,8 @@
 """Transport mode over IPv6: ESP behind hop-by-hop options and routing header, before destination
 options for the last stop (RFC 4303 3.1.1)."""
 from lab import *
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, PadN
+from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
+                                IPv6ExtHdrHopByHop, PadN)
 
 PADDING = PadN(otype=1, optdata=b"\0" * 4)
 
@@ -33,3 +34,8 @@ def packets(lab):
         hlim=63)
     lab.sends("wan", sealed)
     lab.carries(OUT, inner)
+    # Fragments are for tunnels (RFC 4301 7).
+    for fields in ({"m": 1}, {"offset": 10}):
+        fragment = IPv6ExtHdrFragment(id=1, nh=17, **fields) / bytes(64)
+        lab.receive("lan", IPv6(raw(IPv6(src=WAN6, dst=PEER6) / fragment)))
+        lab.drops("esp_out_fragment")
