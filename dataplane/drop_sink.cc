@@ -26,9 +26,8 @@ constexpr std::array kOutside = {
     DropReason::esp_in_zero_spi,
 };
 constexpr std::array kInside = {
-    DropReason::esp_in_selector_mismatch,
-    DropReason::esp_in_policy,
-    DropReason::spd_in_clear_protected,
+    DropReason::esp_in_selector_mismatch, DropReason::esp_in_policy,
+    DropReason::spd_in_clear_protected,   DropReason::spd_in_discard,
     DropReason::esp_out_seq_overflow,
 };
 
