@@ -53,7 +53,8 @@ SCAPY_INTEGRITIES = {("hmac(sha1)", 96): "HMAC-SHA1-96", ("hmac(sha256)", 128): 
                      ("hmac(sha384)", 192): "SHA2-384-192", ("hmac(sha512)", 256): "SHA2-512-256",
                      ("hmac(md5)", 96): "HMAC-MD5-96", ("cmac(aes)", 96): "AES-CMAC-96",
                      ("", 0): "NULL"}
-SCAPY_AEADS = {("rfc4106(gcm(aes))", 128): "AES-GCM"}
+SCAPY_AEADS = {("rfc4106(gcm(aes))", 128): "AES-GCM", ("rfc4309(ccm(aes))", 128): "AES-CCM",
+               ("rfc7539esp(chacha20,poly1305)", 128): "CHACHA20-POLY1305"}
 
 
 @dataclass
