@@ -27,7 +27,6 @@ class DropSinkAudit : public StageLab {
 TEST_F(DropSinkAudit, ReportsTheDropsThatTheRfcsCallAuditable) {
   constexpr std::array kAuditable = {
       DropReason::esp_in_no_sa,              // RFC 4303 3.4.2
-      DropReason::esp_in_fragment,           // RFC 4303 3.4.1
       DropReason::esp_in_replay,             // RFC 4303 4
       DropReason::esp_in_too_old,            // RFC 4303 4
       DropReason::esp_in_icv,                // RFC 4303 3.4.4.1
