@@ -14,7 +14,7 @@ from transforms import Forged
 from scapy.utils import checksum
 from window import Window
 
-LEAST_WINDOW = 32  # culvert's, whatever is asked for
+LEAST_WINDOW = 32  # culvert's, where there is one
 ESP, UDP, TCP, ICMP = 50, 17, 6, 1
 IPIP, IPV6, DUMMY = 4, 41, 59
 EXTENSIONS = {0, 43, 60}
@@ -54,7 +54,8 @@ class Side:
         self.tfcpad = number("tfcpad")
         self.next = number("replay-oseq-hi") << 32 | number("replay-oseq")
         top = number("replay-seq-hi") << 32 | number("replay-seq")
-        self.window = Window(max(number("replay-window"), LEAST_WINDOW), top, sa.esn)
+        asked = number("replay-window")
+        self.window = Window(max(asked, LEAST_WINDOW) if asked else 0, top, sa.esn)
 
 
 class Policy:
@@ -177,7 +178,7 @@ class Model:
         if sealed < 2 or sealed % transform.block_bytes:
             raise Refused("esp_in_runt")
         seq = side.window.infer(low)
-        if seq == 0:
+        if seq == 0 and side.window.size:
             raise Refused("esp_in_seq_zero", spi)
         reason = side.window.verdict(seq)
         if reason:

@@ -60,7 +60,7 @@ class Differential:
         self.lab = Lab(os.path.join(PACKET, "common"))
         self.lab.xfrm = "".join(pair.batch() for pair in self.pairs)
         self.lab.config = self.lab.config.replace("max_sas = 256", f"max_sas = {4 * pair_count}")
-        self.lab.config += '\n[esp]\nallow = ["des-cbc", "no-integrity"]\n'
+        self.lab.config += '\n[esp]\nallow = ["des-cbc", "no-integrity"]\nreplay_window = 0\n'
         for prefix, via in ROUTES:
             self.lab.config += f'\n[[route]]\nprefix = "{prefix}"\nvia = "{via}"\nport = "wan"\n'
         self.sas = parse_sas(self.lab.xfrm)

@@ -24,11 +24,15 @@ class Window:
         return high * TWO_TO_32 + low
 
     def verdict(self, seq):
+        if self.size == 0:  # anti-replay is off
+            return None
         if self.top >= self.size and seq <= self.top - self.size:
             return "esp_in_too_old"
         return "esp_in_replay" if seq in self.seen else None
 
     def enter(self, seq):
+        if self.size == 0:
+            return
         self.seen.add(seq)
         if seq > self.top:
             self.top = seq

@@ -11,8 +11,7 @@ SELECTORS = "src 10.1.0.0/24 dst {0}", "src {0} dst 10.1.0.0/24"
 
 
 def packets(lab):
-    lab.config = lab.config.replace(
-        "[dataplane]", '[esp]\nallow = ["des-cbc", "no-integrity"]\n\n[dataplane]')
+    lab.config += '\n[esp]\nallow = ["des-cbc", "no-integrity"]\nreplay_window = 0\n'
     transforms = list(all_transforms(random.Random(4303).randbytes))
     others = list(all_transforms(random.Random(4304).randbytes))
     lab.xfrm = "".join(batch_lines(i, *pair) for i, pair in enumerate(zip(transforms, others)))
