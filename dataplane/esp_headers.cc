@@ -9,7 +9,7 @@ std::byte* put_outer_ipv6(Packet packet, const Sa& sa, const InnerTraits& inner)
   std::memcpy(packet.data(), &sa.outer_ipv6, sizeof sa.outer_ipv6);
   auto& outer = *packet.header<Ipv6Header>(0);
   const Ipv4Header seen{.dscp_and_ecn = outer_dscp_and_ecn(inner.dscp_and_ecn, sa.flags)};
-  outer.set_class_and_flow(seen.dscp(), seen.ecn(), inner.flow_label);
+  outer.set_dscp_and_ecn(seen.dscp(), seen.ecn());
   outer.payload_length = Be16(static_cast<std::uint16_t>(packet.length() - sizeof outer));
   return packet.data() + sizeof outer;
 }
@@ -43,8 +43,8 @@ void put_udp_checksum(Packet packet) {
   const auto& ip = *packet.header<Ipv6Header>(0);
   auto& udp = *packet.header<UdpHeader>(upper.offset);
   udp.checksum = Be16{};
-  udp.checksum = udp_checksum_field(transport_checksum(
-      ip.source, ip.destination, IpProtocol::udp, packet.bytes().subspan(upper.offset)));
+  udp.checksum = udp_checksum_field(transport_checksum(ip.source, ip.destination, IpProtocol::udp,
+                                                       packet.bytes().subspan(upper.offset)));
 }
 
 }  // namespace culvert

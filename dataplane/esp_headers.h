@@ -22,16 +22,15 @@ struct InnerTraits {
   IpProtocol protocol{};          // that carries it: ipip or ipv6
   std::uint8_t dscp_and_ecn = 0;  // RFC 6040 4.1
   bool keeps_whole = false;       // routers must not fragment it
-  std::uint32_t flow_label = 0;   // of IPv6
 };
 
 [[nodiscard]] inline InnerTraits traits_of(Packet inner) {
   if (is_ipv6(inner)) {
     const auto& header = *inner.header<Ipv6Header>(0);
-    return {IpProtocol::ipv6, dscp_and_ecn(header), true, header.flow_label()};
+    return {IpProtocol::ipv6, dscp_and_ecn(header), true};
   }
   const auto& header = *inner.header<Ipv4Header>(0);
-  return {IpProtocol::ipip, header.dscp_and_ecn, header.dont_fragment(), 0};
+  return {IpProtocol::ipip, header.dscp_and_ecn, header.dont_fragment()};
 }
 
 // RFC 4301 5.1.2.1, RFC 6040 4.1.
@@ -65,7 +64,7 @@ struct InnerTraits {
   return packet.data() + sizeof outer;
 }
 
-// RFC 4301 5.1.2.2.
+// RFC 4301 5.1.2.2; a gateway does not copy flow labels, which might collide (its note 8).
 [[nodiscard]] std::byte* put_outer_ipv6(Packet packet, const Sa& sa, const InnerTraits& inner);
 
 // Where a packet is cut in transport mode: what stays in front, and the protocol behind it.

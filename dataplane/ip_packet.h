@@ -15,7 +15,7 @@ namespace culvert {
 
 [[nodiscard]] inline bool is_ipv6(Packet packet) {
   constexpr auto kVersion6 = std::byte{6};
-  return packet.data()[0] >> 4 == kVersion6;
+  return (packet.data()[0] >> 4) == kVersion6;
 }
 
 // What follows the IP header and IPv6's extension headers.

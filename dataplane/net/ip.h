@@ -191,12 +191,6 @@ struct Ipv6Header {
     version_class_and_flow =
         Be32{(version_class_and_flow.host() & 0xf00fffff) | (traffic_class & 0xff) << 20};
   }
-  // All of the first word, as a tunnel's outer header gets it from the inner one (RFC 4301
-  // 5.1.2.2). `flow_label` is below 2^20.
-  constexpr void set_class_and_flow(Dscp dscp, Ecn ecn, std::uint32_t flow_label) {
-    version_class_and_flow = Be32{kVersion6 | flow_label};
-    set_dscp_and_ecn(dscp, ecn);
-  }
   [[nodiscard]] constexpr std::size_t total_bytes() const {
     return sizeof(Ipv6Header) + payload_length.host();
   }

@@ -145,7 +145,7 @@ class Model:
         protocol = UDP if sa.encap else ESP
         src, dst = ip_address(sa.src).packed, ip_address(sa.dst).packed
         if sa.is_ipv6:
-            flow = int.from_bytes(inner[:4], "big") & 0xFFFFF if is_v6 else 0
+            flow = 0  # a gateway does not copy it (RFC 4301 5.1.2.2)
             return struct.pack("!IHBB", 6 << 28 | traffic_class << 20 | flow, behind, protocol,
                                64) + src + dst
         keeps_whole = is_v6 or bool(inner[6] & 0x40)

@@ -172,7 +172,7 @@ class Lab:
         keeps_whole = inner.version == 6 or bool(inner.flags.DF)
         traffic_class = inner.tc if inner.version == 6 else inner.tos
         if self.sa(spi).is_ipv6:
-            fields = {"tc": traffic_class, "fl": inner.fl if inner.version == 6 else 0, **outer}
+            fields = {"tc": traffic_class, **outer}
         else:
             fields = {"tos": traffic_class, "flags": "DF" if keeps_whole else 0,
                       "id": 0 if keeps_whole else seq & 0xFFFF, **outer}

@@ -33,7 +33,7 @@ def packets(lab):
 
 
 def marked(lab):
-    """Traffic class and flow label."""
+    """Traffic class, which is copied, and flow label, which is not (RFC 4301 5.1.2.2)."""
     inner = outgoing6(tc=0x2A, fl=0xABCDE)
     lab.receive("lan", inner)
     lab.seals(0x1001, hop(inner), 7)

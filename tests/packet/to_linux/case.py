@@ -20,7 +20,7 @@ def packets(lab):
     goes_to_linux("wan", IP(src=PEER, dst=WAN, id=1) / UDP(sport=61004, dport=4500) / MARKER)
     # IKE may come in pieces, which Linux puts together; the first one has the ports.
     first = IP(src=PEER, dst=WAN, id=2, flags="MF") / UDP(sport=4500, dport=4500, len=200)
-    goes_to_linux("wan", first / MARKER / bytes(64))
+    goes_to_linux("wan", first / MARKER / bytes(68))
     goes_to_linux("wan", IP(src=PEER, dst=WAN, id=3, ttl=1) / UDP(dport=500) / ike)
     # IKE to the other port's address goes to that port's mirror.
     packet = IP(src=PEER, dst=LAN, id=4) / UDP(dport=500) / ike

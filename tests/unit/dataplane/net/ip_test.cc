@@ -97,14 +97,6 @@ TEST(Ipv6Header, KeepsVersionAndFlowLabelWhenDscpAndEcnChange) {
   EXPECT_EQ(ip.flow_label(), 0x12345u);
 }
 
-TEST(Ipv6Header, TakesTrafficClassAndFlowLabelTogether) {
-  Ipv6Header ip;
-  ip.set_class_and_flow(Dscp{46}, Ecn::ect1, 0xabcde);
-  EXPECT_EQ(ip.version_class_and_flow, Be32{0x6b9abcde});
-  ip.payload_length = Be16{100};
-  EXPECT_EQ(ip.total_bytes(), 140u);
-}
-
 TEST(TcpHeader, LiesAsOnTheWire) {
   const auto segment = bytes({0x00, 0x50, 0xc0, 0x00, 0,    0,    0,    1,   0, 0, 0, 2,  //
                               0x80, 0x12, 0xff, 0xff, 0xab, 0xcd, 0x00, 0x00});
