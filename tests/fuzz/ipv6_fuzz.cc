@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto packet = input.first(header.total_bytes());
   check_chain(walk_ipv6(packet), packet);
   Ipv6Header copy = header;
-  copy.set_class_and_flow(header.dscp(), header.ecn(), header.flow_label());
+  copy.set_dscp_and_ecn(header.dscp(), header.ecn());
   require(copy.version_class_and_flow == header.version_class_and_flow, "the same first word");
   return 0;
 }
