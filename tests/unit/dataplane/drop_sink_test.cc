@@ -63,7 +63,7 @@ TEST_F(DropSinkAudit, SaysSpiSequenceNumberAddressesAndTime) {
 TEST_F(DropSinkAudit, SaysTheFlowLabelOfIpv6) {
   const Packet packet = esp_packet();
   Ipv6Header ip;
-  ip.set_class_and_flow(Dscp{}, Ecn::not_ect, 0xabcde);
+  ip.version_class_and_flow = Be32{Ipv6Header::kVersion6 | 0xabcde};
   *packet.header<Ipv6Header>(0) = ip;
   packet.meta().esp_offset = sizeof(Ipv6Header);
   *packet.header<EspHeader>(sizeof(Ipv6Header)) = {wire_spi(Spi{0x1002}),
