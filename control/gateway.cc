@@ -62,6 +62,7 @@ Result<void> Gateway::attach() {
 void Gateway::make_manager() {
   SaManagerOptions manager_options;
   manager_options.window_floor = config_.replay_window;
+  manager_options.watches_lifetimes = options_.mode != GatewayMode::replay;
   manager_options.idle_seconds = config_.idle_timeout_seconds;
   manager_options.allowed = config_.allowed_transforms;
   manager_options.default_verdict =

@@ -173,7 +173,7 @@ void SaManager::poll() {
   send_removals_again();
   collect_retired();
   expire_larvals();
-  watch_lifetimes();
+  if (options_.watches_lifetimes) watch_lifetimes();
   raise_floors();
   const std::chrono::nanoseconds present = now();
   while (!resting_order_.empty()) {

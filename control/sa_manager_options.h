@@ -20,9 +20,12 @@ enum class FloorStorage : std::uint8_t {
 
 struct SaManagerOptions {
   std::uint32_t window_floor = kMinReplayWindow;  // [esp] replay_window
-  std::uint64_t idle_seconds = 0;                 // [esp] idle_timeout; 0: SAs may stay idle
-  std::uint8_t allowed = 0;                       // [esp] allow; kNeeds... of crypto/transform.h
-  std::chrono::seconds acquire_expires{30};       // net.core.xfrm_acq_expires
+  // False in `culvert replay`, where the captures' time is the only clock: what the dataplane does
+  // at a limit is all that happens.
+  bool watches_lifetimes = true;
+  std::uint64_t idle_seconds = 0;            // [esp] idle_timeout; 0: SAs may stay idle
+  std::uint8_t allowed = 0;                  // [esp] allow; kNeeds... of crypto/transform.h
+  std::chrono::seconds acquire_expires{30};  // net.core.xfrm_acq_expires
   FloorStorage floor_storage = FloorStorage::file;
   std::string floor_file;                                // for example /var/lib/culvert/NAME/floors
   PolicyVerdict default_verdict = PolicyVerdict::block;  // [policy] default

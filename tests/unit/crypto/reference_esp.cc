@@ -33,7 +33,8 @@ struct FreeContext {
 using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
 
 const EVP_CIPHER* fetch(const std::string& name) {
-  static std::vector<std::pair<std::string, const EVP_CIPHER*>> known;
+  // Never destroyed: OpenSSL goes first at the program's end.
+  static auto& known = *new std::vector<std::pair<std::string, const EVP_CIPHER*>>;
   for (const auto& [seen, cipher] : known) {
     if (seen == name) return cipher;
   }
