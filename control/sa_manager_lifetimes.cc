@@ -133,6 +133,7 @@ void SaManager::take_up_limits(std::uint32_t slot) {
 }
 
 void SaManager::on_event(const Event& event) {
+  if (!options_.watches_lifetimes) return;
   switch (event.type) {
     case EventType::sa_soft_limit:
     case EventType::sa_hard_limit:

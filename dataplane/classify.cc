@@ -67,8 +67,7 @@ bool stays_on_link(std::span<const std::byte> packet) {
 // 1. The frame is whole, in one segment and no longer than the port allows.
 // 2. It is for us, or for everyone.
 // 3. By EtherType: IPv4 and IPv6 are checked as a router must (RFC 1812 5.2.2, RFC 8200); what we
-// do
-//    not speak, and IPv6 that stays on its link, goes to Linux.
+//    do not speak, and IPv6 that stays on its link, goes to Linux.
 [[gnu::flatten]] void Classify::received(std::span<Packet> frames, Lanes& lanes) {
   constexpr std::size_t kAhead = 4;
   for (std::size_t i = 0; i < frames.size(); ++i) {

@@ -239,6 +239,7 @@ void EspInbound::commit_window(SaGroups::Group& group) {
   }
   if (count == 0) return;
   SeqNum newest = window.top();
+  std::uint16_t newest_member = SaGroups::kEndOfList;  // accepted, and ahead of all before it
   const auto results = std::span(commit_results_).first(count);
   if (sa.replay_window != 0) {
     window.commit(std::span(sequences_).first(count), results);
@@ -251,6 +252,7 @@ void EspInbound::commit_window(SaGroups::Group& group) {
     replay_verdicts_[members[m]] = result;
     if (sequences_[m] < newest && sa.replay_window != 0)
       count_late(*sa.state, newest, sequences_[m], result);
+    if (sequences_[m] >= newest && result == ReplayVerdict::fresh) newest_member = members[m];
     newest = std::max(newest, sequences_[m]);
     if (result == ReplayVerdict::fresh) continue;
     drops_->drop(
@@ -258,14 +260,15 @@ void EspInbound::commit_window(SaGroups::Group& group) {
         result == ReplayVerdict::replay ? DropReason::esp_in_replay : DropReason::esp_in_too_old,
         sa);
   }
-  if (sa.is_udp_encapsulated()) note_peer(candidates_[members[count - 1]], newest);
+  if (sa.is_udp_encapsulated() && newest_member != SaGroups::kEndOfList) {
+    note_peer(candidates_[newest_member]);
+  }
 }
 
 // An authentic packet from another end than before says that a NAT changed its mapping (RFC 3948
 // 4.1 leaves it to IKE what to do about it). Only the newest packet counts: one that was held back
 // on the way, or replayed, must not undo it.
-void EspInbound::note_peer(const Candidate& candidate, SeqNum newest) {
-  if (candidate.sequence != newest) return;
+void EspInbound::note_peer(const Candidate& candidate) {
   const Sa& sa = *candidate.sa;
   const Packet packet = candidate.packet;
   const auto& udp = *packet.header<UdpHeader>(packet.meta().esp_offset - sizeof(UdpHeader));

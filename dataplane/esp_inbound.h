@@ -50,7 +50,7 @@ class EspInbound {
   void link(std::size_t candidate, SaGroups::Group& group);
   void commit_windows();
   void commit_window(SaGroups::Group& group);
-  void note_peer(const Candidate& candidate, SeqNum newest);
+  void note_peer(const Candidate& candidate);
   void finish(const Candidate& candidate, Lanes& lanes);
 
   const Sad* sad_;

@@ -161,7 +161,8 @@ void EspOutbound::bypass(Packet packet, Lanes& lanes) {
   const std::uint32_t mtu = next_hop_.mtu;
   if (packet.length() > mtu && mtu != 0) {
     if (may_be_fragmented(packet)) {
-      if (!lanes.wire.has_room_for(Fragmenter::kMaxPieces)) {
+      if (!lanes.wire.has_room_for(Fragmenter::kMaxPieces) ||
+          !lanes.held.has_room_for(Fragmenter::kMaxPieces)) {
         return context_.drops.drop(packet, DropReason::fragment_too_many);
       }
       for (const Packet piece : context_.fragmenter.split_ipv4(packet, mtu)) {
