@@ -66,6 +66,9 @@ Result<std::vector<std::string>> batch_lines(const Config& config, const std::st
   DryRunChannel channel;
   SaManagerOptions options;
   options.window_floor = config.replay_window;
+  options.df = config.df;
+  options.keepalive_seconds = config.nat_keepalive_seconds;
+  options.dummies_per_second = config.dummies_per_second;
   options.allowed = config.allowed_transforms;
   options.floor_storage = FloorStorage::read_only;
   options.floor_file = floor_file(config, instance).string();

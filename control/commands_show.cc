@@ -87,6 +87,7 @@ void add_show_commands(CLI::App& app, Action& action) {
   add("routes", "own addresses, routes and neighbours, as the dataplane has them");
   const auto [drops, drops_arguments] = add("drops", "dropped packets by reason");
   drops->add_flag("--all", drops_arguments->options.all_drops, "also reasons that never occurred");
+  add("fragments", "packets split and put together, and path MTUs told by ICMP");
   CLI::App* balance = add("balance", "whether every packet is accounted for").first;
   balance->footer(
       "Counters are read while traffic runs, several times until both sides are equal:\n"

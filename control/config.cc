@@ -113,8 +113,21 @@ void read_esp(ConfigTable& file, ConfigErrors& errors, Config& config) {
   if (const auto idle = table.integer("idle_timeout", {0, 31'536'000, "seconds"})) {
     config.idle_timeout_seconds = static_cast<std::uint64_t>(*idle);
   }
+  if (const auto word = table.word("df", {"copy", "set", "clear"})) {
+    config.df = *word == "set" ? DfBit::set : *word == "clear" ? DfBit::clear : DfBit::copy;
+  }
+  if (const auto seconds = table.integer("nat_keepalive", {0, 3600, "seconds"})) {
+    config.nat_keepalive_seconds = static_cast<std::uint16_t>(*seconds);
+  }
+  config.follows_peers = table.boolean("follow_peers").value_or(false);
+  if (const auto rate = table.integer("dummies", {0, 1000, "packets a second"})) {
+    config.dummies_per_second = static_cast<std::uint16_t>(*rate);
+  }
   if (const auto word = table.word("fragment", {"before", "after"})) {
     config.splits_after_esp = *word == "after";
+  }
+  if (const auto patience = table.integer("fragment_timeout", {100, 60'000, "milliseconds"})) {
+    config.fragment_patience_ms = static_cast<std::uint16_t>(*patience);
   }
   if (const auto mss = table.integer("clamp_mss", {0, 9000, "bytes"})) {
     config.mss = static_cast<std::uint16_t>(*mss);
@@ -317,6 +330,7 @@ StartConfig start_config(const Config& config, std::string_view instance_name) {
   start.use_af_xdp = config.af_xdp ? 1 : 0;
   start.splits_after_esp = config.splits_after_esp ? 1 : 0;
   start.mss = config.mss;
+  start.fragment_patience_ms = config.fragment_patience_ms;
   start.mbuf_count = config.mbufs;
   copy_text(instance_name, start.instance_name);
   for (std::size_t i = 0; i < config.ports.size(); ++i) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/df_bit.h"
 #include "dataplane/shm/layout.h"
 
 // The configuration file (TOML). It is read and validated whole; who holds a `const Config` holds
@@ -80,6 +81,11 @@ struct Config {
   std::uint16_t mss = kMssAuto;                    // of StartConfig
   std::uint64_t idle_timeout_seconds = 0;          // SAs unused for so long go; 0: they stay
   std::uint8_t allowed_transforms = 0;             // kNeeds... of crypto/transform.h
+  std::uint16_t fragment_patience_ms = 2000;       // that fragments wait for the rest
+  DfBit df = DfBit::copy;                          // of outer IPv4 headers
+  std::uint16_t nat_keepalive_seconds = 0;         // of SAs that name none; 0: none
+  bool follows_peers = false;                      // behind NATs, to where they moved
+  std::uint16_t dummies_per_second = 0;            // of each outbound SA (RFC 4303 2.6)
 
   // [policy]
   PolicyAction default_policy = PolicyAction::discard;

@@ -44,6 +44,11 @@ std::string allowed_text(std::uint8_t allowed) {
 }
 
 }  // namespace
+const char* df_text(DfBit df) {
+  if (df == DfBit::set) return "set";
+  return df == DfBit::clear ? "clear" : "copy";
+}
+
 
 std::vector<std::string> config_lines(const Config& config) {
   std::vector<std::string> lines{
@@ -57,7 +62,12 @@ std::vector<std::string> config_lines(const Config& config) {
       fmt::format("esp: replay_window {}", config.replay_window),
       fmt::format("esp: fragment {}", config.splits_after_esp ? "after" : "before"),
       fmt::format("esp: clamp_mss {}", config.mss),
+      fmt::format("esp: fragment_timeout {}", config.fragment_patience_ms),
       fmt::format("esp: idle_timeout {}", config.idle_timeout_seconds),
+      fmt::format("esp: df {}", df_text(config.df)),
+      fmt::format("esp: nat_keepalive {}", config.nat_keepalive_seconds),
+      fmt::format("esp: follow_peers {}", config.follows_peers),
+      fmt::format("esp: dummies {}", config.dummies_per_second),
       fmt::format("esp: allow {}", allowed_text(config.allowed_transforms)),
       fmt::format("esp: large_window_slots {}", config.window_slots),
       fmt::format("policy: default {}",

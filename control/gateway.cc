@@ -64,6 +64,10 @@ void Gateway::make_manager() {
   manager_options.window_floor = config_.replay_window;
   manager_options.watches_lifetimes = options_.mode != GatewayMode::replay;
   manager_options.idle_seconds = config_.idle_timeout_seconds;
+  manager_options.follows_peers = config_.follows_peers;
+  manager_options.df = config_.df;
+  manager_options.keepalive_seconds = config_.nat_keepalive_seconds;
+  manager_options.dummies_per_second = config_.dummies_per_second;
   manager_options.allowed = config_.allowed_transforms;
   manager_options.default_verdict =
       config_.default_policy == PolicyAction::bypass ? PolicyVerdict::allow : PolicyVerdict::block;
@@ -172,6 +176,7 @@ void Gateway::add_views() {
   add("ports", [this] { return ports_view(config_, dataplane_->view(), regions_.state()); });
   add("routes", [this] { return forwarding_.view(config_); });
   add("drops", [this] { return drops_view(dataplane_->view(), regions_.state()); });
+  add("fragments", [this] { return fragments_view(regions_.state()); });
   add("balance", [this] { return balance_view(regions_.state()); });
   add("workers", [this] { return workers_view(config_, dataplane_->view(), regions_.state()); });
   add("version", [this] { return version_view(options_.instance, dataplane_->view()); });

@@ -153,6 +153,7 @@ struct Sa {
   std::optional<Encap> encap;
   std::optional<IpAddress> coaddr;
   std::optional<std::uint32_t> tfcpad;
+  std::optional<std::uint32_t> nat_keepalive_seconds;
   std::optional<Mark> set_mark;
   std::optional<std::uint32_t> mtimer_thresh;
   Lifetimes lifetimes;
@@ -192,7 +193,10 @@ struct SaFigures {
   // Inbound: packets that came behind a newer one, by lateness_bucket(), and those of them taken.
   std::array<std::uint64_t, kLatenessBuckets> late{};
   std::uint64_t late_accepted = 0;
-  std::uint32_t path_mtu = 0;  // outbound: told by ICMP lately, in bytes; 0: nothing was
+  std::uint32_t path_mtu = 0;    // outbound: told by ICMP lately, in bytes; 0: nothing was
+  std::uint32_t media_mtu = 0;   // outbound: of the port its packets leave by; 0: not known
+  std::uint32_t dummies = 0;     // sent or received
+  std::uint32_t keepalives = 0;  // sent
 };
 
 }  // namespace culvert

@@ -76,6 +76,9 @@ SaFigures SaManager::figures(SaIndex index) const {
   for (std::size_t i = 0; i < figures.drops.size(); ++i) figures.drops[i] = state.drops[i].get();
   for (std::size_t i = 0; i < figures.late.size(); ++i) figures.late[i] = state.late[i].get();
   figures.late_accepted = state.late_accepted.get();
+  figures.dummies = state.dummies.get();
+  figures.keepalives = state.keepalives.get();
+  figures.media_mtu = state.media_mtu.load(std::memory_order_relaxed);
   figures.path_mtu = learned_path_mtu(state.path_mtu.load(std::memory_order_relaxed),
                                       static_cast<std::uint64_t>(now().count()));
   return figures;

@@ -24,6 +24,7 @@
 #include "control/result.h"
 #include "control/sa.h"
 #include "control/sa_manager_options.h"
+#include "control/sa_move.h"
 #include "control/sa_plan.h"
 #include "control/sa_slots.h"
 #include "control/sa_timers.h"
@@ -50,6 +51,7 @@ class SaListener {
   virtual void on_sa_expired(const Sa&, SaExpiry) {}
   // An authentic packet came from another end than the SA's (XFRM_MSG_MAPPING).
   virtual void on_sa_peer_moved(const Sa&, const PeerEndpoint&) {}
+  virtual void on_migrated(const Migration&) {}
   virtual void on_sas_flushed(std::uint8_t /*protocol*/) {}
   virtual void on_policy_added(const Policy&) {}
   virtual void on_policy_updated(const Policy&) {}
@@ -96,6 +98,10 @@ class SaManager {
   // NEWAE: moves the sequence number (outbound) or the window's top (inbound), 64 bits, up to
   // `sequence`; a lower one changes nothing. ESRCH: no such SA; EINVAL: larval.
   [[nodiscard]] Result<void> advance(const SaId& id, std::uint64_t sequence);
+  // MIGRATE: SAs and templates of a policy get other ends; sequence numbers and windows stay.
+  // ENOENT: no such policy; ENODATA: none of its templates is between the old ends; EEXIST: the
+  // new place of an SA is taken; EINVAL.
+  [[nodiscard]] Result<void> migrate(const Migration& asked);
   // DELSA. ESRCH: no such SA. The key is wiped once the dataplane has acknowledged.
   [[nodiscard]] Result<void> remove(const SaId& id);
   // FLUSHSA; protocol 0 or 255 means all. Returns how many went.
@@ -221,6 +227,9 @@ class SaManager {
                                            const Key& key);
   [[nodiscard]] Result<Sa> change_within(std::uint32_t slot, const Sa& sa);
   void remove_within(std::uint32_t slot);
+  [[nodiscard]] Result<void> move_sas_within(const SaMove& move);
+  [[nodiscard]] Result<void> move_sa_within(std::uint32_t slot, const SaMove& move);
+  [[nodiscard]] bool move_templates_within(std::uint32_t slot, std::span<const SaMove> moves);
   // Claims and tombstones go by this: two transforms may differ and yet share their nonces.
   [[nodiscard]] KeyHash nonce_hash(TransformId transform, std::span<const std::byte> key) const;
   [[nodiscard]] KeyHash nonce_hash(std::uint32_t slot) const;
@@ -273,6 +282,7 @@ class SaManager {
   void raise_soft_limit(std::uint32_t slot);
   void expire(std::uint32_t slot);
   void report_moved_peer(const Event& event);
+  void follow_peer(const Sa& sa, const PeerEndpoint& peer);
   [[nodiscard]] bool is_live(std::uint32_t slot, std::uint32_t generation) const;
   [[nodiscard]] std::uint32_t pair_of_sa(std::uint32_t slot) const;
   [[nodiscard]] std::uint64_t idle_end(std::uint32_t slot) const;

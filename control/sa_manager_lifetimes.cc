@@ -149,13 +149,14 @@ void SaManager::on_event(const Event& event) {
   }
 }
 
-// RFC 3948 leaves it to key exchange what to do: the SA moves only when that says so.
+// RFC 3948 leaves it to key exchange what to do: the SA moves only when that says so, or the
+// configuration.
 void SaManager::report_moved_peer(const Event& event) {
   const Sa sa = sas_.sa(event.sa_index);
-  if (!sa.encap) return;
-  for (SaListener* listener : listeners_) {
-    listener->on_sa_peer_moved(sa, {event.address, Be16{event.port}});
-  }
+  if (!sa.encap || event.family != sa.id.family) return;
+  const PeerEndpoint peer{event.address, Be16{event.port}};
+  for (SaListener* listener : listeners_) listener->on_sa_peer_moved(sa, peer);
+  if (options_.follows_peers) follow_peer(sa, peer);
 }
 
 void SaManager::watch_lifetimes() {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "control/df_bit.h"
 #include "control/policy.h"
 #include "dataplane/shm/messages.h"
 
@@ -23,7 +24,11 @@ struct SaManagerOptions {
   // False in `culvert replay`, where the captures' time is the only clock: what the dataplane does
   // at a limit is all that happens.
   bool watches_lifetimes = true;
+  bool follows_peers = false;                // [esp] follow_peers: whose NAT changed its mapping
   std::uint64_t idle_seconds = 0;            // [esp] idle_timeout; 0: SAs may stay idle
+  DfBit df = DfBit::copy;                    // [esp] df: of outer IPv4 headers
+  std::uint16_t keepalive_seconds = 0;       // [esp] nat_keepalive, where an SA names none; 0: none
+  std::uint16_t dummies_per_second = 0;      // [esp] dummies
   std::uint8_t allowed = 0;                  // [esp] allow; kNeeds... of crypto/transform.h
   std::chrono::seconds acquire_expires{30};  // net.core.xfrm_acq_expires
   FloorStorage floor_storage = FloorStorage::file;

@@ -310,6 +310,8 @@ void SaManager::fill(std::uint32_t slot, const Sa& sa, const SaPlan& plan, std::
   spec.transform = static_cast<std::uint8_t>(plan.transform);
   spec.flags = plan.flags;
   spec.replay_window = plan.replay_window;
+  spec.keepalive_seconds = plan.keepalive_seconds;
+  spec.dummies_per_second = plan.dummies_per_second;
   spec.sequence = sequence;
   sas_.set_key(slot, key);
   describe(sa, record);

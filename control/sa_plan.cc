@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint8_t kProtocolAh = 51;
 constexpr std::uint8_t kProtocolComp = 108;
+constexpr std::uint32_t kMaxKeepaliveSeconds = 0xffff;
 constexpr std::uint32_t kMaxBitmapWords = kMaxReplayWindow / 32;
 
 // The first Error of a row of checks, or none.
@@ -74,8 +75,8 @@ Complaint check_identity(const Sa& sa) {
                                      address_text(sa.id.family, sa.id.dst))};
   }
   if (sa.src == IpAddress{}) {
-    return Error{
-        EINVAL, fmt::format("src {}: an SA needs a source", address_text(sa.id.family, sa.src))};
+    return Error{EINVAL,
+                 fmt::format("src {}: an SA needs a source", address_text(sa.id.family, sa.src))};
   }
   return std::nullopt;
 }
@@ -106,6 +107,13 @@ Complaint check_replay(const Sa& sa) {
     return Error{EINVAL, "replay window 0: must be at least 1 with esn"};
   }
   return std::nullopt;
+}
+
+// There is no high half to be covered, and no sequence number that could be believed, without an
+// ICV (RFC 4303 2.2.1, 3.4.3).
+Complaint check_esn_integrity(const Sa& sa, TransformId transform) {
+  if ((sa.flags & kStateEsn) == 0 || transform_info(transform)->icv_bytes != 0) return std::nullopt;
+  return Error{EINVAL, "flag esn: needs an integrity algorithm"};
 }
 
 Complaint check_encap(const Sa& sa) {
@@ -167,15 +175,40 @@ Result<Direction> direction_for(const Sa& sa, const SaManagerOptions& options) {
                            src, dst)};
 }
 
-std::uint32_t flags_for(const Sa& sa) {
-  std::uint32_t flags = 0;
+// An SA's own flag counts before what the configuration says.
+std::uint32_t df_flag(const Sa& sa, DfBit df) {
+  if ((sa.flags & kStateNoPathMtu) != 0 || df == DfBit::clear) return kSaNoPathMtu;
+  return df == DfBit::set ? kSaSetDf : 0;
+}
+
+std::uint32_t flags_for(const Sa& sa, const SaManagerOptions& options) {
+  std::uint32_t flags = df_flag(sa, options.df);
   if ((sa.flags & kStateEsn) != 0) flags |= kSaEsn;
   if ((sa.flags & kStateNoEcn) != 0) flags |= kSaNoEcn;
   if ((sa.flags & kStateDecapDscp) != 0) flags |= kSaDecapDscp;
-  if ((sa.flags & kStateNoPathMtu) != 0) flags |= kSaNoPathMtu;
   if ((sa.extra_flags & kExtraDontEncapDscp) != 0) flags |= kSaDontEncapDscp;
   if (sa.encap) flags |= kSaUdpEncap;
   return flags;
+}
+
+// As in net/xfrm's __xfrm_init_state.
+Complaint check_keepalive(const Sa& sa, Direction direction) {
+  const std::uint32_t seconds = sa.nat_keepalive_seconds.value_or(0);
+  if (seconds == 0) return std::nullopt;
+  if (direction != Direction::out) {
+    return Error{EINVAL, "NAT keepalive interval: only outbound SAs send keepalives"};
+  }
+  if (!sa.encap) return Error{EINVAL, "NAT keepalive interval: needs UDP encapsulation"};
+  if (seconds > kMaxKeepaliveSeconds) {
+    return Error{EINVAL, fmt::format("NAT keepalive interval {}: must be at most {} seconds",
+                                     seconds, kMaxKeepaliveSeconds)};
+  }
+  return std::nullopt;
+}
+
+std::uint16_t keepalive_for(const Sa& sa, const SaManagerOptions& options) {
+  if (!sa.encap) return 0;
+  return static_cast<std::uint16_t>(sa.nat_keepalive_seconds.value_or(options.keepalive_seconds));
 }
 
 std::uint64_t asked_sequence(const Sa& sa, Direction direction) {
@@ -206,16 +239,23 @@ Result<SaPlan> plan_sa(const Sa& sa, const Key& key, const SaManagerOptions& opt
   const Result<TransformId> transform = check_transform(sa, key, options);
   if (!transform) return transform.error();
   if (Complaint bad = check_after_algorithms(sa)) return *bad;
+  if (Complaint bad = check_esn_integrity(sa, *transform)) return *bad;
   const Result<Direction> direction = direction_for(sa, options);
   if (!direction) return direction.error();
+  if (Complaint bad = check_keepalive(sa, *direction)) return *bad;
   const std::uint32_t asked_window =
       sa.replay && sa.replay->is_esn_struct ? sa.replay->window : sa.info_window;
+  const bool has_integrity = transform_info(*transform)->icv_bytes != 0;
+  const bool is_out = *direction == Direction::out;
   return SaPlan{
       .transform = *transform,
       .direction = *direction,
-      .flags = flags_for(sa),
-      .replay_window = window_of(asked_window, options.window_floor),
+      .flags = flags_for(sa, options),
+      // No anti-replay without integrity (RFC 4303 3.4.3).
+      .replay_window = has_integrity ? window_of(asked_window, options.window_floor) : 0,
       .sequence = asked_sequence(sa, *direction),
+      .keepalive_seconds = is_out ? keepalive_for(sa, options) : std::uint16_t{0},
+      .dummies_per_second = is_out ? options.dummies_per_second : std::uint16_t{0},
   };
 }
 

@@ -17,9 +17,11 @@ namespace culvert {
 struct SaPlan {
   TransformId transform = TransformId::none;
   Direction direction = Direction::none;
-  std::uint32_t flags = 0;          // kSaEsn ...
-  std::uint32_t replay_window = 0;  // effective
-  std::uint64_t sequence = 0;       // as asked: last used, or highest accepted
+  std::uint32_t flags = 0;               // kSaEsn ...
+  std::uint32_t replay_window = 0;       // effective
+  std::uint64_t sequence = 0;            // as asked: last used, or highest accepted
+  std::uint16_t keepalive_seconds = 0;   // outbound; see SaSpec
+  std::uint16_t dummies_per_second = 0;  // the same
 };
 
 // Checks a NEWSA or UPDSA in the order and with the errno values of net/xfrm's verify_newsa_info

@@ -25,6 +25,7 @@ std::uint16_t given_attributes(const Sa& sa) {
   note(sa.encap.has_value(), kGivenEncap);
   note(sa.coaddr.has_value(), kGivenCoaddr);
   note(sa.tfcpad.has_value(), kGivenTfcpad);
+  note(sa.nat_keepalive_seconds.has_value(), kGivenNatKeepalive);
   note(sa.set_mark.has_value(), kGivenSetMark);
   note(sa.mtimer_thresh.has_value(), kGivenMtimerThresh);
   note(sa.auth.has_value(), kGivenAuth);
@@ -63,6 +64,7 @@ void describe(const Sa& sa, SaRecord& record) {
   record.encap_original_address = sa.encap ? sa.encap->original_address : IpAddress{};
   record.coaddr = sa.coaddr.value_or(IpAddress{});
   record.tfcpad = sa.tfcpad.value_or(0);
+  record.nat_keepalive_seconds = sa.nat_keepalive_seconds.value_or(0);
   record.set_mark = sa.set_mark.value_or(Mark{});
   record.mtimer_thresh = sa.mtimer_thresh.value_or(0);
   record.selector_interface = sa.selector_interface;
@@ -87,6 +89,9 @@ void describe(const Sa& sa, SaSpec& spec) {
   spec.dst = sa.id.dst;
   spec.selector = sa.selector;
   spec.tfc_bytes = std::min(sa.tfcpad.value_or(0), kMaxTfcBytes);
+  const Mark set_mark = sa.set_mark.value_or(Mark{});
+  spec.set_mark_value = set_mark.value;
+  spec.set_mark_mask = set_mark.mask;
   spec.soft_bytes = sa.lifetimes.soft_bytes;
   spec.hard_bytes = sa.lifetimes.hard_bytes;
   spec.soft_packets = sa.lifetimes.soft_packets;
@@ -119,6 +124,7 @@ Sa sa_from(const SaSpec& spec, const SaRecord& record, SaIndex index) {
   }
   if (is_given(kGivenCoaddr)) sa.coaddr = record.coaddr;
   if (is_given(kGivenTfcpad)) sa.tfcpad = record.tfcpad;
+  if (is_given(kGivenNatKeepalive)) sa.nat_keepalive_seconds = record.nat_keepalive_seconds;
   if (is_given(kGivenSetMark)) sa.set_mark = record.set_mark;
   if (is_given(kGivenMtimerThresh)) sa.mtimer_thresh = record.mtimer_thresh;
   // None for a larval SA.

@@ -41,6 +41,7 @@ inline constexpr std::uint16_t kGivenMtimerThresh = 128;
 // Which algorithms there are follows from the spec's transform; only an authentication algorithm
 // that does nothing would be lost.
 inline constexpr std::uint16_t kGivenAuth = 256;
+inline constexpr std::uint16_t kGivenNatKeepalive = 512;
 
 struct SaRecord {
   std::uint32_t mark = 0;             // kNoteMark
@@ -65,6 +66,7 @@ struct SaRecord {
   IpAddress encap_original_address;
   IpAddress coaddr;
   std::uint32_t tfcpad = 0;
+  std::uint32_t nat_keepalive_seconds = 0;
   Mark set_mark;
   std::uint32_t mtimer_thresh = 0;
   std::int32_t selector_interface = 0;

@@ -166,7 +166,8 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
       .clock = clock_,
       .secret = secret_,
       .writers = start_.worker_count == 1 ? Writers::one : Writers::several,
-      .splitting = {.is_after_esp = start_.splits_after_esp != 0, .mss = start_.mss}};
+      .splitting = {.is_after_esp = start_.splits_after_esp != 0, .mss = start_.mss},
+      .fragment_patience_ns = start_.fragment_patience_ms * std::uint64_t{1'000'000}};
   // Fragments that wait take an eighth of all buffers at most.
   const std::size_t fragment_buffers =
       std::max<std::size_t>(pool_->size / 8 / start_.worker_count, Reassembly::kMinBuffers);
@@ -198,6 +199,7 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
                                                                     .state_bell = state_bell},
                                                std::move(punt_sink));
   return {};
+                                                                    .sad = *sad_,
 }
 
 Rest::Context Dataplane::rest(std::uint32_t i) {

@@ -21,7 +21,7 @@ namespace culvert {
 struct InnerTraits {
   IpProtocol protocol{};          // that carries it: ipip or ipv6
   std::uint8_t dscp_and_ecn = 0;  // RFC 6040 4.1
-  bool keeps_whole = false;       // routers must not fragment it
+  bool keeps_whole = false;       // DF
 };
 
 [[nodiscard]] inline InnerTraits traits_of(Packet inner) {
@@ -41,10 +41,16 @@ struct InnerTraits {
   return inner & kept;
 }
 
-// RFC 4301 5.1.2.1: DSCP, ECN and DF as inside; an identification where routers may fragment.
+// The outer DF bit: the inner one, or what the SA says (RFC 4301 8.1).
+[[nodiscard]] inline bool outer_df(bool inner_df, std::uint32_t flags) {
+  return (inner_df && (flags & kSaNoPathMtu) == 0) || (flags & kSaSetDf) != 0;
+}
+
+// RFC 4301 5.1.2.1: DSCP, ECN and DF as the traits say; an identification where routers may
+// fragment.
 [[nodiscard]] inline std::byte* put_outer_ipv4(Packet packet, const Sa& sa, SeqNum sequence,
                                                const InnerTraits& inner) {
-  const bool keeps_df = inner.keeps_whole && (sa.flags & kSaNoPathMtu) == 0;
+  const bool keeps_df = inner.keeps_whole;
   const std::uint8_t dscp_and_ecn = outer_dscp_and_ecn(inner.dscp_and_ecn, sa.flags);
   const Be32 lengths{std::uint32_t{dscp_and_ecn} << 16 | packet.length()};
   const Be16 identification{keeps_df ? std::uint16_t{0}

@@ -91,8 +91,10 @@ void EspInbound::operator()(Lane<Packet>& lane, Lanes& lanes) {
   for (CryptoJob& job : std::span(jobs_).first(candidate_count_)) {
     set_nonce(job, std::span<const std::byte, kIvBytes>(job.payload - kIvBytes, kIvBytes));
   }
+  const std::uint16_t kept = keep_for_resync();
   engine_->open(std::span(jobs_).first(candidate_count_),
                 std::span(verdicts_).first(candidate_count_));
+  if (kept != SaGroups::kEndOfList) resync(kept);
   commit_windows();
   for (std::size_t i = 0; i < candidate_count_; ++i) {
     if (replay_verdicts_[i] == ReplayVerdict::fresh) finish(candidates_[i], lanes);
@@ -217,6 +219,25 @@ void EspInbound::link(std::size_t candidate, SaGroups::Group& group) {
   group.tail = self;
 }
 
+// The first packet of the first SA that seems to be out of step; kEndOfList: none does.
+std::uint16_t EspInbound::keep_for_resync() {
+  for (const SaGroups::Group& group : groups_.groups()) {
+    if (!EsnResync::is_wanted(*group.sa)) continue;
+    resync_.keep(jobs_[group.head], *group.sa);
+    return group.head;
+  }
+  return SaGroups::kEndOfList;
+}
+
+void EspInbound::resync(std::uint16_t candidate) {
+  if (verdicts_[candidate] != Verdict::refused) return;
+  Candidate& kept = candidates_[candidate];
+  const auto sequence = resync_.try_again(jobs_[candidate], *kept.sa, kept.sequence);
+  if (!sequence) return;
+  kept.sequence = *sequence;
+  verdicts_[candidate] = Verdict::authentic;
+}
+
 // Step 6, once per SA of the burst, in the order of arrival. Afterwards a packet that goes on has
 // the replay verdict `fresh`; the others are dropped.
 void EspInbound::commit_windows() {
@@ -228,8 +249,10 @@ void EspInbound::commit_window(SaGroups::Group& group) {
   ReplayWindow window = window_of(sa);
   std::array<std::uint16_t, kBurst> members;
   std::size_t count = 0;
+  std::uint32_t refused = 0;
   for (std::uint16_t i = group.head; i != SaGroups::kEndOfList; i = candidates_[i].next) {
     if (verdicts_[i] == Verdict::refused) {
+      ++refused;
       replay_verdicts_[i] = ReplayVerdict::replay;
       drops_->drop(candidates_[i].packet, DropReason::esp_in_icv, sa);
       continue;
@@ -237,6 +260,7 @@ void EspInbound::commit_window(SaGroups::Group& group) {
     sequences_[count] = candidates_[i].sequence;
     members[count++] = i;
   }
+  note_verdicts(sa, refused, count != 0);
   if (count == 0) return;
   SeqNum newest = window.top();
   std::uint16_t newest_member = SaGroups::kEndOfList;  // accepted, and ahead of all before it
@@ -312,6 +336,7 @@ void EspInbound::finish(const Candidate& candidate, Lanes& lanes) {
   group.time_ns = packet.meta().time_ns;
   packet.meta().sa = sa.index;
   if (trailer.next_header == IpProtocol::no_next_header) {
+    sa.state->dummies.add(1);
     return drops_->drop(packet, DropReason::esp_in_dummy);
   }
   const OpenedPacket opened{packet, sa, candidate.payload_offset, payload_bytes - tail_bytes,

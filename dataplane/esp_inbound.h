@@ -6,6 +6,7 @@
 #include <span>
 
 #include "crypto/esp_transform.h"
+#include "dataplane/esn_resync.h"
 #include "dataplane/fib.h"
 #include "dataplane/lanes.h"
 #include "dataplane/net/esp.h"
@@ -24,6 +25,7 @@ class EspInbound {
       : sad_(&sad),
         fib_(&fib),
         engine_(&engine),
+        resync_(engine),
         writers_(writers),
         events_(&events),
         drops_(&drops) {}
@@ -47,6 +49,8 @@ class EspInbound {
   void find_sas();
   void refuse(Packet packet, Lanes& lanes);
   void check(Packet packet, const Sa& sa);
+  [[nodiscard]] std::uint16_t keep_for_resync();
+  void resync(std::uint16_t candidate);
   void link(std::size_t candidate, SaGroups::Group& group);
   void commit_windows();
   void commit_window(SaGroups::Group& group);
@@ -56,6 +60,7 @@ class EspInbound {
   const Sad* sad_;
   const Fib* fib_;
   Engine* engine_;
+  EsnResync resync_;
   Writers writers_;
   WorkerEvents* events_;
   DropSink* drops_;

@@ -36,11 +36,6 @@ bool is_ike(Packet packet) {
   return marker != nullptr && *marker == Be32{};
 }
 
-// IPv6 is never fragmented on its way (RFC 8200 5).
-bool may_be_fragmented(Packet packet) {
-  return !is_ipv6(packet) && !packet.header<Ipv4Header>(0)->dont_fragment();
-}
-
 }  // namespace
 
 // An ICMP error about a packet of this lane, and the pieces of one that is split, come to its end
@@ -69,10 +64,7 @@ void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
 // Ends behind a packet that an ICMP error is made about, or that is split. Returns how many it
 // took.
 [[gnu::flatten]] std::size_t EspOutbound::send_burst(std::span<ClearPacket> packets, Lanes& lanes) {
-  candidate_count_ = 0;
-  outgoing_ = {};
-  next_hop_ = {};
-  groups_.reset();
+  begin_burst();
   fetch_sas(packets);
   const std::size_t lane_before = lanes.clear.packets().size();
   std::size_t taken = 0;
@@ -92,6 +84,19 @@ void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
         break;
     }
   }
+  finish_burst(lanes);
+  return taken;
+}
+
+void EspOutbound::begin_burst() {
+  candidate_count_ = 0;
+  outgoing_ = {};
+  next_hop_ = {};
+  groups_.reset();
+}
+
+// Steps 3 to 6.
+void EspOutbound::finish_burst(Lanes& lanes) {
   take_sequence_numbers();
   for (std::size_t i = 0; i < candidate_count_; ++i) prepare(i);
   context_.engine.seal(std::span(jobs_).first(candidate_count_));
@@ -108,7 +113,6 @@ void EspOutbound::operator()(Lane<ClearPacket>& lane, Lanes& lanes) {
   for (const SaGroups::Group& group : groups_.groups())
     group.count(context_.writers, context_.events);
   policy_counts_.flush();
-  return taken;
 }
 
 // Has the cache lines of the SAs that the policies lead to on their way, a link of the chain at a
@@ -156,6 +160,7 @@ void EspOutbound::bypass(Packet packet, Lanes& lanes) {
     lanes.wire.push(WirePacket(packet, packet.meta().in_port));
     return;
   }
+  if (packet.meta().sa != kNoSa.raw()) clamp_answers(packet);
   const AdjacencyIndex index{packet.meta().adjacency};
   find_next_hop(index);
   const std::uint32_t mtu = next_hop_.mtu;
@@ -165,6 +170,7 @@ void EspOutbound::bypass(Packet packet, Lanes& lanes) {
           !lanes.held.has_room_for(Fragmenter::kMaxPieces)) {
         return context_.drops.drop(packet, DropReason::fragment_too_many);
       }
+      context_.drops.counters().split_in_clear.add(1);
       for (const Packet piece : context_.fragmenter.split_ipv4(packet, mtu)) {
         to_next_hop(piece, index, lanes);
       }
@@ -182,11 +188,15 @@ EspOutbound::Outgoing EspOutbound::outgoing_of(const PolicyEntry& policy,
   for (const SaIndex index : policy.sa_set()) {
     const Sa* sa = context_.sad.sa(index);
     if (sa == nullptr || sa->direction != Direction::out) continue;
-    const std::uint32_t mtu =
-        effective_mtu(*sa, media_mtu(*sa, context_.fib, context_.ports), now_ns);
-    return {&policy, now_ns, sa, mtu, largest_inner(*sa, mtu)};
+    return outgoing_by(*sa, &policy, now_ns);
   }
   return {.policy = &policy, .time_ns = now_ns};
+}
+
+EspOutbound::Outgoing EspOutbound::outgoing_by(const Sa& sa, const PolicyEntry* policy,
+                                               std::uint64_t now_ns) const {
+  const std::uint32_t mtu = effective_mtu(sa, now_ns);
+  return {policy, now_ns, &sa, mtu, largest_inner(sa, mtu)};
 }
 
 void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes) {
@@ -201,6 +211,13 @@ void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes
   }
   const Fit how = fit(packet, lanes);
   if (how == Fit::gone) return;
+  clamp_mss(packet);
+  admit(packet, how == Fit::split_after ? outgoing_.mtu : 0);
+}
+
+// The packet will be sealed by the SA of outgoing_, if there is room for it and the SA may.
+void EspOutbound::admit(Packet packet, std::uint32_t split_mtu) {
+  const Sa* const sa = outgoing_.sa;
   const std::uint32_t length = packet.length();
   const std::uint32_t padded_length =
       std::max(length, std::min<std::uint32_t>(sa->tfc_bytes, outgoing_.fitting));
@@ -213,86 +230,19 @@ void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes
   if (is_past_hard_limit(*sa, group.packets, group.bytes)) {
     return context_.drops.drop(packet, DropReason::esp_out_expired, *sa);
   }
-  clamp_mss(packet);
   candidates_[candidate_count_++] = {packet,
                                      sa,
                                      SeqNum{},
                                      group.packets,
                                      static_cast<std::uint16_t>(groups_.last_index()),
                                      static_cast<std::uint16_t>(padded_length - length),
-                                     how == Fit::split_after ? outgoing_.mtu : 0};
+                                     split_mtu};
   ++group.packets;
   group.bytes += length;
   group.time_ns = packet.meta().time_ns;
   if (padded_length > group.prefetched_bytes) {
     context_.engine.prefetch_key(*sa->key, sa->transform, padded_length);
     group.prefetched_bytes = padded_length;
-  }
-}
-
-// Whether the packet may go through the SA as it is (RFC 4301 8.2.1). In transport mode the SA
-// takes no fragments (RFC 4303 3.3.4), and the packet's own options leave less room. An IPv6 packet
-// that every link must carry is not refused for its size (RFC 8200 5): its ESP is split.
-EspOutbound::Fit EspOutbound::fit(Packet packet, Lanes& lanes) {
-  const Sa& sa = *outgoing_.sa;
-  std::uint32_t fitting = outgoing_.fitting;
-  if (sa.is_transport()) {
-    if (upper_layer(packet).is_fragment) {
-      context_.drops.drop(packet, DropReason::esp_out_fragment);
-      return Fit::gone;
-    }
-    fitting = largest_inner(sa, outgoing_.mtu, own_header_of(packet).bytes);
-  }
-  if (packet.length() <= fitting) return Fit::fits;
-  const bool is_small_ipv6 = is_ipv6(packet) && packet.length() <= kMinIpv6MtuBytes;
-  const bool may_be_split = may_be_fragmented(packet);
-  if (is_small_ipv6 || (may_be_split && (sa.is_transport() || context_.splitting.is_after_esp))) {
-    return Fit::split_after;
-  }
-  if (may_be_split) {
-    split_before(packet, lanes);
-    return Fit::gone;
-  }
-  context_.icmp_errors.too_big(packet, fitting, lanes);
-  context_.drops.drop(packet, DropReason::esp_out_too_big, sa);
-  return Fit::gone;
-}
-
-// The pieces take the packet's place in the lane; each is sealed by itself (RFC 4301 7).
-void EspOutbound::split_before(Packet packet, Lanes& lanes) {
-  if (!lanes.clear.has_room_for(Fragmenter::kMaxPieces)) {
-    return context_.drops.drop(packet, DropReason::fragment_too_many);
-  }
-  for (const Packet piece : context_.fragmenter.split_ipv4(packet, outgoing_.fitting)) {
-    piece.meta().is_piece = 1;
-    lanes.clear.push({piece, outgoing_.policy});
-  }
-}
-
-// What is sealed was counted; its pieces leave by the same next hop.
-void EspOutbound::send_pieces(const Candidate& candidate, Lanes& lanes) {
-  const Packet packet = candidate.packet;
-  if (!lanes.wire.has_room_for(Fragmenter::kMaxPieces) ||
-      !lanes.held.has_room_for(Fragmenter::kMaxPieces)) {
-    return context_.drops.drop(packet, DropReason::fragment_too_many);
-  }
-  const AdjacencyIndex next{candidate.sa->adjacency.load(std::memory_order_relaxed)};
-  const auto pieces = is_ipv6(packet) ? context_.fragmenter.split_ipv6(packet, candidate.split_mtu)
-                                      : context_.fragmenter.split_ipv4(packet, candidate.split_mtu);
-  for (const Packet piece : pieces) to_next_hop(piece, next, lanes);
-}
-
-void EspOutbound::clamp_mss(Packet packet) const {
-  if (context_.splitting.mss == kMssUntouched || outgoing_.sa->is_transport()) return;
-  const std::uint32_t set = context_.splitting.mss;
-  if (is_ipv6(packet)) {
-    constexpr std::uint32_t kHeaders = sizeof(Ipv6Header) + sizeof(TcpHeader);
-    const std::uint32_t most = set == kMssAuto ? outgoing_.fitting : set + kHeaders;
-    clamp_mss_ipv6(packet.bytes(), walk_ipv6(packet.bytes()), std::min(most, outgoing_.fitting));
-  } else if (packet.header<Ipv4Header>(0)->protocol == IpProtocol::tcp) {
-    constexpr std::uint32_t kHeaders = sizeof(Ipv4Header) + sizeof(TcpHeader);
-    const std::uint32_t most = set == kMssAuto ? outgoing_.fitting : set + kHeaders;
-    clamp_mss_ipv4(packet.bytes(), std::min(most, outgoing_.fitting));
   }
 }
 
@@ -330,7 +280,8 @@ void EspOutbound::prepare(std::size_t i) {
   const Sa& sa = *candidate.sa;
   const SeqNum sequence = candidate.sequence;
   InnerTraits inner = traits_of(packet);
-  if (candidate.split_mtu != 0) inner.keeps_whole = false;
+  inner.keeps_whole = candidate.split_mtu == 0 && outer_df(inner.keeps_whole, sa.flags);
+  if (packet.meta().origin == Origin::dummy) inner.protocol = IpProtocol::no_next_header;
   const OwnHeader own =
       sa.is_transport() ? own_header_of(packet) : OwnHeader{.protocol = inner.protocol};
   std::byte* const payload = packet.data() + own.bytes;
@@ -360,10 +311,14 @@ void EspOutbound::prepare(std::size_t i) {
   }
   const EspHeader esp{wire_spi(sa.spi), wire_sequence(sequence)};
   std::memcpy(at, &esp, sizeof esp);
-  // The IV is the 64-bit sequence number, which is never given out twice under one key, behind
-  // zeroes where the transform has a longer one; the engine makes of it what the transform wants.
+  // The IV is the 64-bit sequence number, which is never given out twice under one key. Where it is
+  // longer, in AES-CBC, the SPI comes first: there SAs may share a key. The engine makes of it what
+  // the transform wants.
   const Be64 iv(sequence.raw());
-  if (sa.iv_bytes > sizeof iv) std::memset(at + sizeof esp, 0, sa.iv_bytes - sizeof iv);
+  if (sa.iv_bytes > sizeof iv) {
+    const Be64 sa_part(sa.spi.raw());
+    std::memcpy(at + sizeof esp, &sa_part, sa.iv_bytes - sizeof iv);
+  }
   if (sa.iv_bytes != 0) std::memcpy(payload - sizeof iv, &iv, sizeof iv);
 
   CryptoJob& job = jobs_[i];
@@ -421,10 +376,6 @@ void EspOutbound::to_next_hop(Packet packet, AdjacencyIndex index, Lanes& lanes)
     return lanes.held.push(packet);
   }
   lanes.wire.push(WirePacket(packet, next_hop_.port));
-}
-
-void EspOutbound::bypass_frame(Packet packet, Lanes& lanes) {
-  lanes.wire.push(WirePacket(packet, packet.meta().in_port));
 }
 
 }  // namespace culvert

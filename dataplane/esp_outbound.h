@@ -34,6 +34,7 @@ class EspOutbound {
   struct Context {
     const Sad& sad;
     const Fib& fib;
+    const Spd& spd;
     std::span<const Port> ports;
     std::span<PolicyState> policy_states;
     Writers writers;
@@ -53,7 +54,13 @@ class EspOutbound {
 
   // The built-in bypass: a frame from Linux that is not IP, or IPv6 that stays on its link, for the
   // port of its mirror.
-  void bypass_frame(Packet packet, Lanes& lanes);
+  void bypass_frame(Packet packet, Lanes& lanes) {
+    lanes.wire.push(WirePacket(packet, packet.meta().in_port));
+  }
+
+  // A keepalive or a dummy, as its Origin says, goes out by the SA in its notes: the one in clear
+  // (RFC 3948 2.3), the other sealed (RFC 4303 2.6).
+  void send_own(Packet packet, Lanes& lanes);
 
   // A packet that waited for a neighbour, sealed or let through before it waited; its Ethernet
   // header is complete now.
@@ -91,16 +98,35 @@ class EspOutbound {
   };
 
   std::size_t send_burst(std::span<ClearPacket> packets, Lanes& lanes);
+  void begin_burst();
+  void finish_burst(Lanes& lanes);
   void fetch_sas(std::span<const ClearPacket> packets) const;
   [[nodiscard]] PolicyAction verdict(Packet packet, const PolicyEntry* policy);
   void bypass(Packet packet, Lanes& lanes);
   void protect(Packet packet, const PolicyEntry& policy, Lanes& lanes);
   // What becomes of a packet before it is sealed.
   enum class Fit : std::uint8_t { fits, split_after, gone };
-  [[nodiscard]] Fit fit(Packet packet, Lanes& lanes);
+  [[nodiscard]] Fit fit(Packet packet, Lanes& lanes) {
+    const bool fits = packet.length() <= outgoing_.fitting && !outgoing_.sa->is_transport();
+    return fits ? Fit::fits : fit_closely(packet, lanes);
+  }
+  [[nodiscard]] Fit fit_closely(Packet packet, Lanes& lanes);
   void split_before(Packet packet, Lanes& lanes);
-  void clamp_mss(Packet packet) const;
+  // TCP's MSS in a packet that an SA is about to carry.
+  void clamp_mss(Packet packet) const {
+    if (!outgoing_.sa->is_transport() && may_be_tcp_syn(packet)) clamp_syn(packet, outgoing_);
+  }
+  // The same in one that an SA carried, where the answers will go through one.
+  void clamp_answers(Packet packet) const {
+    if (may_be_tcp_syn(packet)) clamp_syn_for_answers(packet);
+  }
+  void clamp_syn(Packet packet, const Outgoing& outgoing) const;
+  void clamp_syn_for_answers(Packet packet) const;
   void send_pieces(const Candidate& candidate, Lanes& lanes);
+  void admit(Packet packet, std::uint32_t split_mtu);
+  void send_keepalive(Packet packet, const Sa& sa, Lanes& lanes);
+  [[nodiscard]] Outgoing outgoing_by(const Sa& sa, const PolicyEntry* policy,
+                                     std::uint64_t now_ns) const;
   [[nodiscard]] Outgoing outgoing_of(const PolicyEntry& policy, std::uint64_t now_ns) const;
   void take_sequence_numbers();
   void prepare(std::size_t i);

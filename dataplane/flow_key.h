@@ -65,6 +65,18 @@ struct FlowWords6 {
          dst_port;
 }
 
+// The flow of the answers. For ICMP, whose ports are type and code, there is none.
+[[nodiscard]] constexpr std::uint64_t reversed_rest(std::uint64_t rest) {
+  return (rest & ~std::uint64_t{0xffffffff}) | std::rotl(static_cast<std::uint32_t>(rest), 16);
+}
+[[nodiscard]] constexpr FlowWords reversed(const FlowWords& flow) {
+  return {std::rotl(flow.addresses, 32), reversed_rest(flow.rest)};
+}
+[[nodiscard]] constexpr FlowWords6 reversed(const FlowWords6& flow) {
+  return {flow.destination_high, reversed_rest(flow.rest), flow.destination_low, flow.source_high,
+          flow.source_low};
+}
+
 [[nodiscard]] constexpr FlowWords words_of(const FlowKey& flow) {
   return {std::uint64_t{flow.src.raw()} << 32 | flow.dst.raw(),
           rest_word(flow.protocol, flow.src_port, flow.dst_port)};

@@ -13,6 +13,8 @@ void FromLinux::operator()(std::span<Packet> frames, Lanes& lanes) {
       packet.meta().held = 0;
       drops_->counters().held_out.add(1);
       esp_outbound_->resume(packet, lanes);
+    } else if (packet.meta().origin != Origin::linux_) {
+      esp_outbound_->send_own(packet, lanes);
     } else {
       drops_->counters().from_linux.add(1);
       frame(packet, lanes);

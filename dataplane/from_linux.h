@@ -9,7 +9,8 @@
 namespace culvert {
 
 // What the housekeeper passes to a worker: frames that Linux sent through a mirror, which leave by
-// the mirror's port if the SPD lets them, and frames whose neighbour has become known.
+// the mirror's port if the SPD lets them, frames whose neighbour has become known, and what SAs are
+// to send by themselves.
 class FromLinux {
  public:
   FromLinux(const Spd& spd, EspOutbound& esp_outbound, DropSink& drops)

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "dataplane/dummy_packet.h"
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ip.h"
+#include "dataplane/path_mtu.h"
 
 namespace culvert {
 namespace {
@@ -19,7 +21,7 @@ constexpr std::uint64_t kConfirmEveryNs = 30 * kSecondNs;
 constexpr std::uint64_t kAskAgainNs = kSecondNs / 4;
 constexpr std::uint64_t kLookAfterPortsNs = kSecondNs / 10;
 // For what rings no bell: ports, packets that have waited too long, and a stop.
-constexpr timespec kLongestSleep{0, 50'000'000};
+constexpr long kLongestSleepNs = 50'000'000;
 
 // The mirror hears frames from this one: locally administered, nobody's.
 constexpr MacAddress kDataplaneMac{{0x02, 0, 0, 0, 0, 0x01}};
@@ -40,6 +42,7 @@ Housekeeper::Housekeeper(const Context& context, PuntSink punt_sink)
       punt_sink_(std::move(punt_sink)),
       drops_(context.regions.state().workers[kHousekeeperRow], own_events_),
       held_(drops_),
+      timed_packets_(context.sad),
       events_(context.regions.state().events, context.regions.state().events_produced,
               context.regions.requests().events_consumed),
       driver_counts_(context.ports.size()) {}
@@ -47,6 +50,9 @@ Housekeeper::Housekeeper(const Context& context, PuntSink punt_sink)
 std::size_t Housekeeper::run_once() {
   std::size_t work = context_.requests.poll();
   if (work != 0) is_bell_due_ = true;
+  for (const SaIndex index : context_.requests.added_sas()) {
+    timed_packets_.watch(index, context_.clock.now_ns());
+  }
   for (const Requests::LearnedNeighbor& learned : context_.requests.learned_neighbors()) {
     const HeldPackets::Neighbor neighbor{learned.port, learned.family, learned.address};
     if (learned.mac.is_zero()) {
@@ -61,6 +67,7 @@ std::size_t Housekeeper::run_once() {
   work += from_mirrors();
   const std::uint64_t now_ns = context_.clock.now_ns();
   if (!held_.empty()) held_.expire(now_ns);
+  if (!punt_sink_ && context_.requests.is_committed()) work += send_timed_packets(now_ns);
   if (now_ns - looked_after_at_ns_ >= kLookAfterPortsNs) look_after_ports(now_ns);
   if (is_bell_due_) ring_state_bell();
   return work;
@@ -149,6 +156,28 @@ void Housekeeper::to_worker(Packet packet, DropReason reason) {
   drops_.flush();
 }
 
+// Keepalives and dummies that are due; in replay there are none, as nobody's time passes.
+std::size_t Housekeeper::send_timed_packets(std::uint64_t now_ns) {
+  std::array<TimedPackets::Due, kBurst> due;
+  const std::size_t count = timed_packets_.take_due(now_ns, due);
+  for (const TimedPackets::Due& wanted : std::span(due).first(count)) {
+    const Sa& sa = *context_.sad.sa(wanted.sa);
+    rte_mbuf* const mbuf = rte_pktmbuf_alloc(&context_.pool);
+    if (mbuf == nullptr) break;
+    const Packet packet(mbuf);
+    packet.meta() = {.time_ns = now_ns, .sa = wanted.sa.raw(), .origin = Origin::keepalive};
+    if (wanted.kind == TimedPackets::Kind::keepalive) {
+      *packet.push_back(1) = std::byte{kNatKeepaliveByte};
+    } else {
+      packet.meta().origin = Origin::dummy;
+      make_dummy(packet, sa, effective_mtu(sa, now_ns));
+    }
+    drops_.counters().originated.add(1);
+    to_worker(packet, DropReason::punt_ring_full);
+  }
+  return count;
+}
+
 // Frames are only taken while the worker's ring has room: what does not fit waits in the TAP's
 // queue, and Linux drops there as on any full device.
 std::size_t Housekeeper::from_mirrors() {
@@ -178,7 +207,7 @@ void Housekeeper::look_after_ports(std::uint64_t now_ns) {
   for (std::size_t i = 0; i < context_.mirrors.size(); ++i) {
     const Port& port = context_.ports[i];
     rte_eth_link link{};
-    if (rte_eth_link_get_nowait(port.device, &link) == 0) {
+    if (rte_eth_link_get_nowait(device, &link) == 0) {
       const std::uint8_t is_up = link.link_status != 0 ? 1 : 0;
       PortStatus& status = state.status.ports[i];
       if (status.link_up != is_up) {
@@ -221,6 +250,15 @@ void Housekeeper::ring_state_bell() {
 }
 
 void Housekeeper::wait() {
+// Until packets are due, or what rings no bell wants to be looked at.
+timespec Housekeeper::longest_sleep() const {
+  const auto next_ns = timed_packets_.next_ns();
+  if (!next_ns) return {0, kLongestSleepNs};
+  const auto now_ns = context_.clock.now_ns();
+  const std::uint64_t left = *next_ns > now_ns ? *next_ns - now_ns : 0;
+  return {0, static_cast<long>(std::min<std::uint64_t>(left, kLongestSleepNs))};
+}
+
   std::array<pollfd, kMaxPorts + 2> waits{};
   std::size_t count = 1;  // the first is the bell's
   pollfd& request = waits[count++];
@@ -234,7 +272,8 @@ void Housekeeper::wait() {
       return rte_ring_empty(rings.to_housekeeper) == 0;
     });
   };
-  context_.bell.sleep(std::span(waits).first(count), &kLongestSleep, has_work);
+  const timespec longest = longest_sleep();
+  context_.bell.sleep(std::span(waits).first(count), &longest, has_work);
   if ((request.revents & POLLIN) != 0) {
     std::uint64_t rung = 0;
     static_cast<void>(!read(context_.request_bell, &rung, sizeof rung));

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <span>
@@ -16,6 +17,7 @@
 #include "dataplane/mirror.h"
 #include "dataplane/punt.h"
 #include "dataplane/requests.h"
+#include "dataplane/timed_packets.h"
 
 namespace culvert {
 
@@ -30,6 +32,7 @@ class Housekeeper {
     std::span<Mirror> mirrors;                // by PortId; empty in replay
     std::span<const HousekeeperRings> rings;  // by worker
     Requests& requests;
+    const Sad& sad;
     const Fib& fib;
     const Clock& clock;
     rte_mempool& pool;
@@ -55,6 +58,7 @@ class Housekeeper {
   std::size_t from_workers();
   void pass_on(WorkerEvents& events);
   std::size_t from_mirrors();
+  std::size_t send_timed_packets(std::uint64_t now_ns);
   void to_linux(Packet frame);
   void hold(Packet frame, std::uint64_t now_ns);
   void resume(const HeldPackets::Neighbor& neighbor, MacAddress mac);
@@ -63,12 +67,14 @@ class Housekeeper {
   void give_up_mirror(std::size_t port);
   void post(Event event);
   void ring_state_bell();
+  [[nodiscard]] timespec longest_sleep() const;
 
   Context context_;
   PuntSink punt_sink_;
   WorkerEvents own_events_;  // of its own drops
   DropSink drops_;
   HeldPackets held_;
+  TimedPackets timed_packets_;
   RingWriter<Event> events_;
   std::map<HeldPackets::Neighbor, std::uint64_t> asked_at_ns_;
   std::map<HeldPackets::Neighbor, std::uint64_t> known_;  // and when they were last confirmed

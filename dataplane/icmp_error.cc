@@ -44,9 +44,9 @@ bool may_be_answered(const Ipv6Header& header, std::span<const std::byte> packet
 
 void IcmpErrors::time_exceeded(Packet offending, Lanes& lanes) {
   if (is_ipv6(offending)) {
-    return send_ipv6(offending,
-                     {.type = Icmpv6Type::time_exceeded, .code = kIcmpv6HopLimitExceeded},
-                     time_exceeded6_, lanes);
+    send_ipv6(offending, {.type = Icmpv6Type::time_exceeded, .code = kIcmpv6HopLimitExceeded},
+              time_exceeded6_, lanes);
+    return;
   }
   send(offending, {.type = IcmpType::time_exceeded, .code = kIcmpTtlExceededInTransit},
        time_exceeded_, lanes);
@@ -55,12 +55,13 @@ void IcmpErrors::time_exceeded(Packet offending, Lanes& lanes) {
 void IcmpErrors::too_big(Packet offending, std::uint32_t mtu, Lanes& lanes) {
   if (is_ipv6(offending)) {
     const auto told = std::max(mtu, static_cast<std::uint32_t>(kMinIpv6MtuBytes));
-    return send_ipv6(offending, {.type = Icmpv6Type::packet_too_big, .word = Be32{told}}, too_big6_,
-                     lanes);
+    const Icmpv6Header header{.type = Icmpv6Type::packet_too_big, .word = Be32{told}};
+    if (send_ipv6(offending, header, too_big6_, lanes)) drops_->counters().too_big_sent.add(1);
+    return;
   }
   IcmpHeader header{.type = IcmpType::destination_unreachable, .code = kIcmpFragmentationNeeded};
   header.set_next_hop_mtu(static_cast<std::uint16_t>(std::min(mtu, 65535u)));
-  send(offending, header, too_big_, lanes);
+  if (send(offending, header, too_big_, lanes)) drops_->counters().too_big_sent.add(1);
 }
 
 // The error goes back where the packet came from. Its source is the address of the port it came in
@@ -106,25 +107,30 @@ void IcmpErrors::deliver(Packet error, const Way& way, const PolicyEntry* policy
   lanes.punt.push(error);
 }
 
+bool IcmpErrors::withhold() {
+  drops_->counters().icmp_withheld.add(1);
+  return false;
+}
+
 // 1. May there be an error about this packet at all?
 // 2. Where to, and from which address.
 // 3. It quotes as much as fits (RFC 1812 4.3.2.3).
-void IcmpErrors::send(Packet offending, IcmpHeader header, Limit& limit, Lanes& lanes) {
+bool IcmpErrors::send(Packet offending, IcmpHeader header, Limit& limit, Lanes& lanes) {
   const auto* cause = offending.header<Ipv4Header>(0);
-  if (!may_be_answered(*cause, offending.bytes())) return;
-  if (!limit.take(offending.meta().time_ns)) return;
+  if (!may_be_answered(*cause, offending.bytes())) return false;
+  if (!limit.take(offending.meta().time_ns)) return withhold();
 
   const Way way = way_of(offending, fib_->lookup(host_address(cause->destination)));
   const std::uint32_t source = way.is_for_linux
                                    ? cause->destination.host()
                                    : ports_[way.port].address.load(std::memory_order_relaxed);
-  if (source == 0) return;
+  if (source == 0) return false;
 
   constexpr std::size_t kHeaders = sizeof(Ipv4Header) + sizeof(IcmpHeader);
   const std::size_t quoted =
       std::min<std::size_t>(offending.length(), kMaxIcmpErrorBytes - kHeaders);
   const Packet error = make(offending, way, kHeaders + quoted);
-  if (error.mbuf() == nullptr) return;
+  if (error.mbuf() == nullptr) return withhold();
   std::byte* const data = error.data();
   std::memcpy(data + kHeaders, offending.data(), quoted);
   std::memcpy(data + sizeof(Ipv4Header), &header, sizeof header);
@@ -144,24 +150,25 @@ void IcmpErrors::send(Packet offending, IcmpHeader header, Limit& limit, Lanes& 
 
   error.meta().adjacency = fib_->lookup(host_address(cause->source)).raw();
   deliver(error, way, spd_->lookup(Direction::out, flow_of(error.bytes())), lanes);
+  return true;
 }
 
 // The same steps; the quote ends where the error would be longer than every link carries (RFC 4443
 // 2.4 c).
-void IcmpErrors::send_ipv6(Packet offending, Icmpv6Header header, Limit& limit, Lanes& lanes) {
+bool IcmpErrors::send_ipv6(Packet offending, Icmpv6Header header, Limit& limit, Lanes& lanes) {
   const auto* cause = offending.header<Ipv6Header>(0);
-  if (!may_be_answered(*cause, offending.bytes())) return;
-  if (!limit.take(offending.meta().time_ns)) return;
+  if (!may_be_answered(*cause, offending.bytes())) return false;
+  if (!limit.take(offending.meta().time_ns)) return withhold();
 
   const Way way = way_of(offending, fib_->lookup(cause->destination));
   const Ipv6Address source =
       way.is_for_linux ? cause->destination : fib_->own_ipv6_address(PortId{way.port});
-  if (source == Ipv6Address{}) return;
+  if (source == Ipv6Address{}) return false;
 
   constexpr std::size_t kHeaders = sizeof(Ipv6Header) + sizeof(Icmpv6Header);
   const std::size_t quoted = std::min<std::size_t>(offending.length(), kMinIpv6MtuBytes - kHeaders);
   const Packet error = make(offending, way, kHeaders + quoted);
-  if (error.mbuf() == nullptr) return;
+  if (error.mbuf() == nullptr) return withhold();
   std::byte* const data = error.data();
   std::memcpy(data + kHeaders, offending.data(), quoted);
   std::memcpy(data + sizeof(Ipv6Header), &header, sizeof header);
@@ -181,6 +188,7 @@ void IcmpErrors::send_ipv6(Packet offending, Icmpv6Header header, Limit& limit, 
   error.meta().adjacency = fib_->lookup(cause->source).raw();
   const Ipv6Chain chain = walk_ipv6(error.bytes());
   deliver(error, way, spd_->lookup(Direction::out, flow_of(error.bytes(), chain)), lanes);
+  return true;
 }
 
 }  // namespace culvert

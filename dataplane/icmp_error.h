@@ -46,8 +46,10 @@ class IcmpErrors {
     bool is_for_linux = false;
   };
 
-  void send(Packet offending, IcmpHeader header, Limit& limit, Lanes& lanes);
-  void send_ipv6(Packet offending, Icmpv6Header header, Limit& limit, Lanes& lanes);
+  // False: there is none about this packet, or it was withheld.
+  bool send(Packet offending, IcmpHeader header, Limit& limit, Lanes& lanes);
+  bool withhold();
+  bool send_ipv6(Packet offending, Icmpv6Header header, Limit& limit, Lanes& lanes);
   [[nodiscard]] Way way_of(Packet offending, AdjacencyIndex onward) const;
   // A packet of `bytes` with meta filled in but for the next hop; no mbuf when there is none.
   [[nodiscard]] Packet make(Packet offending, const Way& way, std::size_t bytes) const;

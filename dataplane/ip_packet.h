@@ -6,6 +6,7 @@
 #include "dataplane/flow_key.h"
 #include "dataplane/net/ip_parse.h"
 #include "dataplane/net/ipv6_parse.h"
+#include "dataplane/net/tcp.h"
 #include "dataplane/packet.h"
 
 // What stages ask of a packet of either family. Its bytes start at the IP header, which
@@ -45,6 +46,28 @@ struct UpperLayer {
 }
 [[nodiscard]] inline std::uint8_t dscp_and_ecn(const Ipv6Header& header) {
   return static_cast<std::uint8_t>(header.version_class_and_flow.host() >> 20);
+}
+
+// Cheap, and never wrong when it says no: of fragments, and behind extension headers, it guesses.
+[[nodiscard]] inline bool may_be_tcp_syn(Packet packet) {
+  std::size_t offset = sizeof(Ipv6Header);
+  IpProtocol protocol;
+  if (is_ipv6(packet)) {
+    protocol = packet.header<Ipv6Header>(0)->next_header;
+    if (is_ipv6_extension(protocol)) return true;
+  } else {
+    const auto& header = *packet.header<Ipv4Header>(0);
+    protocol = header.protocol;
+    offset = header.header_length_bytes();
+  }
+  if (protocol != IpProtocol::tcp) return false;
+  const auto* tcp = packet.header<TcpHeader>(offset);
+  return tcp != nullptr && tcp->is_syn();
+}
+
+// IPv6 is never fragmented on its way (RFC 8200 5).
+[[nodiscard]] inline bool may_be_fragmented(Packet packet) {
+  return !is_ipv6(packet) && !packet.header<Ipv4Header>(0)->dont_fragment();
 }
 
 }  // namespace culvert

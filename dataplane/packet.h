@@ -13,9 +13,12 @@
 namespace culvert {
 
 enum class Origin : std::uint8_t {
-  wire = 0,       // received by a port
-  linux_ = 1,     // sent by Linux through a mirror
-  originated = 2  // an ICMP error made here
+  wire = 0,        // received by a port
+  linux_ = 1,      // sent by Linux through a mirror
+  originated = 2,  // an ICMP error made here
+  // Asked for by the housekeeper in the name of PacketMeta::sa, an outbound SA.
+  keepalive = 3,  // NAT keepalive: data at its payload of one byte
+  dummy = 4       // data at its IP header
 };
 
 // What stages note on a packet. It lies in the second cache line of the mbuf, which freeing touches
@@ -24,6 +27,7 @@ struct PacketMeta {
   std::uint64_t time_ns = 0;     // of arrival, CLOCK_REALTIME; in replay the capture's
   std::uint32_t arrival = 0;     // in replay the frame's number; its offspring share it
   std::uint32_t sa = 0;          // index of the SA that opened it, or kNoSa: it came in clear
+                                 // (keepalives and dummies: that sends it)
   std::uint32_t adjacency = 0;   // next hop, once forward has looked it up
   std::uint16_t in_port = 0;     // PortId
   std::uint16_t esp_offset = 0;  // lane `esp`: where the ESP header starts

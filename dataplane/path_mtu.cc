@@ -6,12 +6,6 @@
 
 namespace culvert {
 
-std::uint32_t media_mtu(const Sa& sa, const Fib& fib, std::span<const Port> ports) {
-  const AdjacencyIndex index{sa.adjacency.load(std::memory_order_relaxed)};
-  const std::uint16_t port = fib.packed(index).port().raw();
-  return port < ports.size() ? ports[port].mtu : ports.front().mtu;
-}
-
 // 1. It is about ESP, and tells a size.
 // 2. It is for us, the source of what it quotes. Of a fragment there may not be all.
 // 3. Its checksum is right.
@@ -70,7 +64,7 @@ std::optional<DropReason> PathMtu::learn(const QuotedEsp& quoted, std::uint32_t 
     return DropReason::icmp_in_no_sa;
   }
   if (quoted.mtu < lowest) return DropReason::icmp_in_mtu_too_low;
-  const std::uint32_t media = media_mtu(*sa, *fib_, ports_);
+  const std::uint32_t media = sa->state->media_mtu.load(std::memory_order_relaxed);
   std::atomic<std::uint32_t>& path_mtu = sa->state->path_mtu;
   // Relaxed: the word is all there is.
   std::uint32_t before = path_mtu.load(std::memory_order_relaxed);

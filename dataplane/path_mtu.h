@@ -3,25 +3,21 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 
 #include "dataplane/drop_sink.h"
 #include "dataplane/icmp_quote.h"
 #include "dataplane/packet.h"
-#include "dataplane/port.h"
 #include "dataplane/sad.h"
 
 namespace culvert {
 
 class Fib;
 
-// The MTU of the port that an outbound SA's packets leave by.
-[[nodiscard]] std::uint32_t media_mtu(const Sa& sa, const Fib& fib, std::span<const Port> ports);
-
-// What fits through all of the SA's path, as far as is known: the port's MTU, or a lower one that
-// ICMP has told within the last ten minutes. One relaxed load; what is too old is forgotten.
-[[nodiscard]] inline std::uint32_t effective_mtu(const Sa& sa, std::uint32_t media_mtu,
-                                                 std::uint64_t now_ns) {
+// What fits through all of an outbound SA's path, as far as is known: the MTU of the port its
+// packets leave by, or a lower one that ICMP has told within the last ten minutes. Relaxed loads;
+// what is too old is forgotten.
+[[nodiscard]] inline std::uint32_t effective_mtu(const Sa& sa, std::uint64_t now_ns) {
+  const std::uint32_t media_mtu = sa.state->media_mtu.load(std::memory_order_relaxed);
   std::uint32_t packed = sa.state->path_mtu.load(std::memory_order_relaxed);
   if (packed == 0) return media_mtu;
   const std::uint32_t learned = learned_path_mtu(packed, now_ns);
@@ -38,8 +34,7 @@ class PathMtu {
  public:
   static constexpr std::uint32_t kMinIpv4MtuBytes = 576;  // RFC 791 3.2: what every host takes
 
-  PathMtu(const Sad& sad, const Fib& fib, std::span<const Port> ports)
-      : sad_(&sad), fib_(&fib), ports_(ports) {}
+  PathMtu(const Sad& sad, const Fib& fib) : sad_(&sad), fib_(&fib) {}
 
   // For a packet with a checked header, data at that header. nothing: it is not ICMP to us about
   // the size of ESP packets, and goes its way. Else what it ends with: icmp_in_path_mtu, or why it
@@ -54,7 +49,6 @@ class PathMtu {
 
   const Sad* sad_;
   const Fib* fib_;
-  std::span<const Port> ports_;
 };
 
 }  // namespace culvert

@@ -314,6 +314,7 @@ std::optional<Packet> Reassembly::assemble(std::uint16_t index, const PacketMeta
   WorkerCounters& counters = drops_->counters();
   counters.held_out.add(fragments.size());
   counters.merged.add(fragments.size() - 1);
+  counters.reassembled.add(1);
   table_.remove(index);
   return result;
 }

@@ -34,12 +34,11 @@ struct Ipv6Chain;
 // fragments by their addresses alone.
 class Reassembly {
  public:
-  static constexpr std::uint64_t kPatienceNs = 2'000'000'000;
   static constexpr std::size_t kMinBuffers = 16;
 
   struct Limits {
     std::size_t buffers = 1024;  // that wait at once, at least kMinBuffers
-    std::uint64_t patience_ns = kPatienceNs;
+    std::uint64_t patience_ns = 2'000'000'000;
   };
 
   Reassembly(const Limits& limits, std::uint64_t secret, DropSink& drops);

@@ -62,6 +62,7 @@ Requests::Requests(const Context& context)
 std::size_t Requests::poll() {
   batch_.clear();
   learned_.clear();
+  added_.clear();
   Request request;
   while (batch_.size() < kBatch && batch_.size() < completions_.room() && requests_.pop(request)) {
     batch_.push_back({.sequence = request.sequence, .refusal = carry_out(request)});
@@ -76,12 +77,13 @@ std::size_t Requests::poll() {
 void Requests::publish() {
   if (are_routes_changed_) {
     context_.fib.publish();
-    context_.sad.resolve_next_hops(context_.fib);
+    context_.sad.resolve_next_hops(context_.fib, context_.ports);
     are_routes_changed_ = false;
   } else {
-    for (const SaIndex index : added_) context_.sad.resolve_next_hop(index, context_.fib);
+    for (const SaIndex index : added_) {
+      context_.sad.resolve_next_hop(index, context_.fib, context_.ports);
+    }
   }
-  added_.clear();
   if (context_.sad.has_removed()) {
     context_.quiescence.wait();
     context_.sad.reclaim();

@@ -46,6 +46,9 @@ class Requests {
   // Neighbours that the last poll() made known; forgotten ones have no MAC address.
   [[nodiscard]] std::span<const LearnedNeighbor> learned_neighbors() const { return learned_; }
 
+  // Outbound SAs that the last poll() added or changed.
+  [[nodiscard]] std::span<const SaIndex> added_sas() const { return added_; }
+
  private:
   static constexpr std::size_t kBatch = 512;
 
@@ -71,7 +74,7 @@ class Requests {
   RingWriter<Completion> completions_;
   std::vector<Completion> batch_;
   std::vector<LearnedNeighbor> learned_;
-  std::vector<SaIndex> added_;  // outbound SAs whose next hop is still to be found
+  std::vector<SaIndex> added_;
   bool are_routes_changed_ = false;
   bool is_committed_ = false;
 };

@@ -11,6 +11,7 @@
 #include "dataplane/net/ip.h"
 #include "dataplane/net/types.h"
 #include "dataplane/net/udp.h"
+#include "dataplane/shm/esp_overhead.h"
 #include "dataplane/shm/layout.h"
 
 namespace culvert {
@@ -53,14 +54,20 @@ struct alignas(64) Sa {
   // The same of IPv6, where there is no header checksum: payload length, traffic class and flow
   // label are filled in. The other header's addresses are 0.
   Ipv6Header outer_ipv6;
-  // For later stages (XFRM's interface ID).
+  // For later stages, which find the SA by PacketMeta::sa: XFRM's interface ID, and the mark that
+  // what it opened is to have.
   std::uint32_t if_id = 0;
+  std::uint32_t mark_value = 0;
+  std::uint32_t mark_mask = 0;
 
   // Looked at where has_limits says so.
   alignas(64) std::uint64_t soft_bytes = kNoLimit;
   std::uint64_t hard_bytes = kNoLimit;
   std::uint64_t soft_packets = kNoLimit;
   std::uint64_t hard_packets = kNoLimit;
+  // What it sends by itself: see SaSpec.
+  std::uint16_t keepalive_seconds = 0;
+  std::uint16_t dummies_per_second = 0;
 
   [[nodiscard]] bool has_esn() const { return (flags & kSaEsn) != 0; }
   [[nodiscard]] bool is_udp_encapsulated() const { return (flags & kSaUdpEncap) != 0; }
@@ -89,15 +96,9 @@ inline void prefetch(SaState& state) {
   __builtin_prefetch(&state.packets, 1);
 }
 
-// The largest inner packet in bytes whose sealed form fits into `mtu` (RFC 4301 8.2.1): padding,
-// pad length and next header end on a multiple of pad_alignment. In transport mode the packet's own
-// header of `header_bytes` stays in front.
-constexpr std::uint32_t largest_inner(const Sa& sa, std::uint32_t mtu,
-                                      std::uint32_t header_bytes = 0) {
-  const std::uint32_t fixed = sa.outer_bytes + std::uint32_t{sa.icv_bytes} + header_bytes;
-  if (mtu < fixed + 4) return 0;
-  const std::uint32_t cipher_bytes = (mtu - fixed) & ~(sa.pad_alignment - 1u);
-  return header_bytes + cipher_bytes - 2;
+inline std::uint32_t largest_inner(const Sa& sa, std::uint32_t mtu,
+                                   std::uint32_t header_bytes = 0) {
+  return largest_inner({sa.outer_bytes, sa.icv_bytes, sa.pad_alignment}, mtu, header_bytes);
 }
 
 // What the ICV covers besides the payload: SPI and sequence number, all 64 bits of it with ESN

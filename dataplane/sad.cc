@@ -88,9 +88,13 @@ void reset_counters(SaState& state) {
   }
   for (SharedCounter& drop : state.drops) drop.set(0);
   for (SharedCounter32& late : state.late) late.set(0);
-  state.late_accepted.set(0);
+  for (SharedCounter32* counter : {&state.late_accepted, &state.dummies, &state.keepalives}) {
+    counter->set(0);
+  }
+  state.refused_in_a_row.store(0, std::memory_order_relaxed);
   state.peer_endpoint.store(0, std::memory_order_relaxed);
   state.path_mtu.store(0, std::memory_order_relaxed);
+  state.media_mtu.store(0, std::memory_order_relaxed);
   state.life.store(0, std::memory_order_relaxed);
 }
 
@@ -101,8 +105,8 @@ std::unique_ptr<Sad> Sad::create(const Regions& regions, Engine& engine, std::ui
   std::unique_ptr<Sad> sad(new Sad(regions, engine, quiescence));
   sad->table_ = SaTable::create(regions.sizes().max_sas, secret);
   sad->outbound_table_ = SaTable::create(regions.sizes().max_sas, secret);
-  if (sad->table_ == nullptr || sad->outbound_table_ == nullptr || !sad->by_index_.is_reserved() || !sad->pool_.is_reserved() ||
-      !sad->keys_.is_reserved()) {
+  if (sad->table_ == nullptr || sad->outbound_table_ == nullptr || !sad->by_index_.is_reserved() ||
+      !sad->pool_.is_reserved() || !sad->keys_.is_reserved()) {
     error = "not enough memory for max_sas = " + std::to_string(regions.sizes().max_sas);
     return nullptr;
   }
@@ -229,10 +233,8 @@ void Sad::fill(Sa& sa, SaIndex index, const SaSpec& spec) const {
   fill_outer_headers(sa, spec);
   sa.udp = UdpHeader{.source_port = spec.encap_src_port, .destination_port = spec.encap_dst_port};
   sa.mode = spec.mode;
-  const std::size_t ip_bytes = spec.family == Family::v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
   sa.outer_bytes = static_cast<std::uint16_t>(
-      (sa.is_transport() ? 0 : ip_bytes) + (sa.is_udp_encapsulated() ? sizeof(UdpHeader) : 0) +
-      sizeof(EspHeader) + info.iv_bytes);
+      esp_front_bytes(spec.mode, spec.family, sa.is_udp_encapsulated(), info.iv_bytes));
   sa.tfc_bytes = static_cast<std::uint16_t>(sa.is_transport() ? 0 : spec.tfc_bytes);
   sa.soft_bytes = spec.soft_bytes;
   sa.hard_bytes = spec.hard_bytes;
@@ -242,6 +244,11 @@ void Sad::fill(Sa& sa, SaIndex index, const SaSpec& spec) const {
                             sa.soft_packets == kNoLimit && sa.hard_packets == kNoLimit;
   sa.has_limits = has_no_limit ? 0 : 1;
   sa.if_id = spec.if_id;
+  sa.mark_value = spec.set_mark_value;
+  sa.mark_mask = spec.set_mark_mask;
+  const bool is_out = spec.direction == Direction::out;
+  sa.keepalive_seconds = is_out && sa.is_udp_encapsulated() ? spec.keepalive_seconds : 0;
+  sa.dummies_per_second = is_out ? spec.dummies_per_second : 0;
   sa.adjacency.store(0, std::memory_order_relaxed);
 }
 
@@ -335,17 +342,19 @@ void Sad::reclaim() {
   retired_.clear();
 }
 
-void Sad::resolve_next_hop(SaIndex index, const Fib& fib) {
+void Sad::resolve_next_hop(SaIndex index, const Fib& fib, std::span<const Port> ports) {
   Sa* sa = by_index_[index.raw()].load(std::memory_order_relaxed);
   if (sa == nullptr || sa->direction != Direction::out) return;
   const AdjacencyIndex adjacency = sa->family == Family::v6
                                        ? fib.lookup(sa->outer_ipv6.destination)
                                        : fib.lookup(host_address(sa->outer.destination));
   sa->adjacency.store(adjacency.raw(), std::memory_order_relaxed);
+  const std::uint16_t port = fib.packed(adjacency).port().raw();
+  sa->state->media_mtu.store(ports[port < ports.size() ? port : 0].mtu, std::memory_order_relaxed);
 }
 
-void Sad::resolve_next_hops(const Fib& fib) {
-  for (std::uint32_t i = 0; i <= highest_index_; ++i) resolve_next_hop(SaIndex{i}, fib);
+void Sad::resolve_next_hops(const Fib& fib, std::span<const Port> ports) {
+  for (std::uint32_t i = 0; i <= highest_index_; ++i) resolve_next_hop(SaIndex{i}, fib, ports);
 }
 
 }  // namespace culvert

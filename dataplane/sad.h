@@ -10,6 +10,7 @@
 
 #include "crypto/esp_transform.h"
 #include "dataplane/fib.h"
+#include "dataplane/port.h"
 #include "dataplane/quiescence.h"
 #include "dataplane/sa.h"
 #include "dataplane/sa_table.h"
@@ -38,8 +39,8 @@ class Sad {
     // Acquire: pairs with the release in publish().
     return by_index_[index.raw()].load(std::memory_order_acquire);
   }
-  // The outbound SA that sends to this destination with this SPI, or nullptr; for ICMP, which quotes
-  // both. Limit: of two with the same key the second is not found.
+  // The outbound SA that sends to this destination with this SPI, or nullptr; for ICMP, which
+  // quotes both. Limit: of two with the same key the second is not found.
   [[nodiscard]] const Sa* outbound(const SaKey& key) const {
     const SaIndex index = outbound_table_->find(key);
     return index == kNoSa ? nullptr : sa(index);
@@ -51,9 +52,9 @@ class Sad {
   // anything. An SA whose SaState has this generation already is taken up where it was: its
   // sequence number and window never go back. Errors: every Refusal that names an SA's field.
   [[nodiscard]] Refusal add(SaIndex index, const SaSpec& spec, const KeySlot& key);
-  // Writer. Endpoints, encapsulation, flags, selector, reqid and limits may differ; direction, family,
-  // mode, SPI, transform, key and window stay. A sequence number above the present one moves that
-  // up.
+  // Writer. Endpoints, encapsulation, flags, selector, reqid and limits may differ; direction,
+  // family, mode, SPI, transform, key and window stay. A sequence number above the present one
+  // moves that up.
   [[nodiscard]] Refusal update(SaIndex index, const SaSpec& spec);
   // Writer. After it no worker sees the SA any more; the caller then waits for quiescence and
   // calls reclaim().
@@ -63,8 +64,8 @@ class Sad {
   [[nodiscard]] bool has_removed() const { return !retired_.empty(); }
 
   // Writer: sets the next hop of all outbound SAs from the forwarding table.
-  void resolve_next_hops(const Fib& fib);
-  void resolve_next_hop(SaIndex index, const Fib& fib);
+  void resolve_next_hops(const Fib& fib, std::span<const Port> ports);
+  void resolve_next_hop(SaIndex index, const Fib& fib, std::span<const Port> ports);
 
  private:
   // What to do with a removed SA once nobody reads it.

@@ -59,6 +59,7 @@ Worker::Worker(const Tables& tables, WorkerParts parts)
       esp_outbound_({.sad = tables.sad,
                      .fib = tables.fib,
                      .ports = tables.ports,
+                     .spd = tables.spd,
                      .policy_states = tables.policy_states,
                      .writers = tables.writers,
                      .default_policy = tables.default_policy,

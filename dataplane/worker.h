@@ -38,6 +38,7 @@ struct Tables {
   std::uint64_t secret;  // random, for hashes that nobody shall foresee
   Writers writers;       // to the counters of SAs and policies
   EspOutbound::Splitting splitting;
+  std::uint64_t fragment_patience_ns = 2'000'000'000;
 };
 
 // What belongs to one worker.

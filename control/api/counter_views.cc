@@ -225,6 +225,35 @@ Json version_view(const std::string& instance, const DataplaneView& dataplane) {
   Json seconds;
   const std::uint64_t now = now_ns();
   if (dataplane.started_at_ns != 0 && dataplane.started_at_ns <= now) {
+Json fragments_view(const StateHead& state) {
+  const auto total = [&state](auto get) {
+    std::uint64_t sum = 0;
+    for (const WorkerCounters& worker : state.workers) sum += get(worker).get();
+    return sum;
+  };
+  const auto dropped = [&](DropReason reason) {
+    return total(
+        [reason](const auto& row) -> const Counter& { return row.drops[index_of(reason)]; });
+  };
+  std::uint64_t failed = 0;
+  for (std::size_t reason = index_of(DropReason::fragment_malformed);
+       reason <= index_of(DropReason::fragment_too_many); ++reason) {
+    failed += dropped(static_cast<DropReason>(reason));
+  }
+  using Row = const WorkerCounters&;
+  return {{"split_before_esp", total([](Row row) -> auto& { return row.split_before; })},
+          {"split_after_esp", total([](Row row) -> auto& { return row.split_after; })},
+          {"split_in_clear", total([](Row row) -> auto& { return row.split_in_clear; })},
+          {"reassembled", total([](Row row) -> auto& { return row.reassembled; })},
+          {"fragments_failed", failed},
+          {"too_big_sent", total([](Row row) -> auto& { return row.too_big_sent; })},
+          {"path_mtus_learned", dropped(DropReason::icmp_in_path_mtu)},
+          {"path_mtus_refused",
+           dropped(DropReason::icmp_in_bad_checksum) + dropped(DropReason::icmp_in_mtu_too_low) +
+               dropped(DropReason::icmp_in_mtu_not_lower) + dropped(DropReason::icmp_in_no_sa)},
+          {"icmp_errors_withheld", total([](Row row) -> auto& { return row.icmp_withheld; })}};
+}
+
     seconds = (now - dataplane.started_at_ns) / 1'000'000'000;
   }
   return {{"instance", instance},

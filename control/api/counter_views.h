@@ -23,6 +23,8 @@ namespace culvert {
 // The terms of received + from_linux + originated + split = sent + punted + drops + merged + held.
 // "stable" says whether no counter moved while they were read: then both sides must be equal.
 [[nodiscard]] Json balance_view(const StateHead& state);
+// Packets that were split or put together, and what ICMP told of path MTUs.
+[[nodiscard]] Json fragments_view(const StateHead& state);
 [[nodiscard]] Json version_view(const std::string& instance, const DataplaneView& dataplane);
 
 [[nodiscard]] std::string phase_name(DataplanePhase phase);

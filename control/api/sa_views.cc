@@ -11,6 +11,7 @@
 #include "control/address_text.h"
 #include "control/api/paging.h"
 #include "control/sa_algorithms.h"
+#include "dataplane/shm/esp_overhead.h"
 
 namespace culvert {
 namespace {
@@ -173,6 +174,28 @@ Json replay_json(const SaManager& manager, const Sa& sa, const SaFigures& figure
   return replay;
 }
 
+// In bytes. `overhead` is what ESP adds at least, `effective` what an inner packet may have; in
+// transport mode that is for a header without options.
+Json mtu_json(const Sa& sa, const SaFigures& figures) {
+  const auto transform = transform_of(sa);
+  if (!transform || figures.media_mtu == 0) return Json();
+  const TransformInfo& info = *transform_info(*transform);
+  const bool is_transport = sa.mode == XfrmMode::transport;
+  const SaMode mode = is_transport ? SaMode::transport : SaMode::tunnel;
+  const EspOverhead overhead{
+      .front = esp_front_bytes(mode, sa.id.family, sa.encap.has_value(), info.iv_bytes),
+      .icv = info.icv_bytes,
+      .pad_alignment = info.pad_alignment};
+  const std::uint32_t header_bytes = !is_transport ? 0 : sa.id.family == Family::v6 ? 40 : 20;
+  const std::uint32_t path =
+      figures.path_mtu == 0 ? figures.media_mtu : std::min(figures.path_mtu, figures.media_mtu);
+  return {{"media", figures.media_mtu},
+          {"path", figures.path_mtu == 0 ? Json() : Json(figures.path_mtu)},
+          {"overhead", overhead.front + overhead.icv + sizeof(EspTrailer)},
+          {"padding_to", info.pad_alignment},
+          {"effective", largest_inner(overhead, path, header_bytes)}};
+}
+
 Json sa_entry(const SaManager& manager, const Sa& sa) {
   const SaFigures figures = manager.figures(sa.index);
   const Direction direction = manager.direction_of(sa.index);
@@ -192,6 +215,7 @@ Json sa_entry(const SaManager& manager, const Sa& sa) {
       drops[std::string(kDropInfo[reason].name)] = figures.drops[reason];
   }
   const std::uint64_t now = now_seconds();
+  const Mark set_mark = sa.set_mark.value_or(Mark{});
   entry.update({{"mode", mode_name(sa.mode)},
                 {"algorithm", algorithm_name(sa)},
                 {"esn", (sa.flags & kStateEsn) != 0},
@@ -214,7 +238,10 @@ Json sa_entry(const SaManager& manager, const Sa& sa) {
                   {"soft_use_seconds", limit_json(sa.lifetimes.soft_use_expires_seconds)},
                   {"hard_use_seconds", limit_json(sa.lifetimes.hard_use_expires_seconds)}}},
                 {"tfc_bytes", sa.tfcpad.value_or(0)},
-                {"path_mtu", figures.path_mtu == 0 ? Json() : Json(figures.path_mtu)},
+                {"dummies", figures.dummies},
+                {"keepalives", figures.keepalives},
+                {"mtu", direction == Direction::out ? mtu_json(sa, figures) : Json()},
+                {"set_mark", fmt::format("0x{:x}/0x{:x}", set_mark.value, set_mark.mask)},
                 {"first_used_seconds_ago", seconds_since(figures.first_used_ns)},
                 {"last_used_seconds_ago", seconds_since(figures.last_used_ns)},
                 {"age_seconds", now < sa.add_time_seconds ? 0 : now - sa.add_time_seconds}});

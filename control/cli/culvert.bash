@@ -10,7 +10,7 @@ _culvert_ports() {
 _culvert() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local commands="up down hold check exec ip replay show events --help --version"
-  local views="sa policy ports routes drops balance workers version"
+  local views="sa policy ports routes drops fragments balance workers version"
   local command="" view="" config="" word i
   COMPREPLY=()
 

@@ -56,6 +56,16 @@ void append_sa(const Json& sa, std::string& text) {
     fmt::format_to(out, "{}replay window {}, bitmap (rightmost bit: highest number) {}\n",
                    kTerminalIndent, replay.value("window", 0u), replay.value("bitmap", ""));
   }
+  if (const Json mtu = sa.value("mtu", Json()); !mtu.is_null()) {
+    fmt::format_to(
+        out, "{}MTU [bytes]: media {}, path {}, overhead {} and padding to {}, left {}\n",
+        kTerminalIndent, mtu.value("media", 0u), cell_text(mtu.value("path", Json())),
+        mtu.value("overhead", 0u), mtu.value("padding_to", 0u), mtu.value("effective", 0u));
+  }
+  if (sa.value("dummies", 0u) != 0 || sa.value("keepalives", 0u) != 0) {
+    fmt::format_to(out, "{}dummies {}, keepalives {}\n", kTerminalIndent, sa.value("dummies", 0u),
+                   sa.value("keepalives", 0u));
+  }
   fmt::format_to(out, "{}drops: {}\n", kTerminalIndent,
                  drops_line(sa.value("drops", Json::object())));
   fmt::format_to(out, "{}last used {}, age {} s\n", kTerminalIndent,
@@ -124,8 +134,9 @@ std::string text_of_view(const ShowOptions& options, const Json& data) {
   if (view == "ports") return ports_text(data.value("ports", Json::array()));
   if (view == "routes") return routes_text(data);
   if (view == "drops") return drops_text(data.value("drops", Json::array()), "no drops");
+  if (view == "fragments") return pairs_text(data);
   if (view == "workers") return workers_text(data.value("workers", Json::array()));
-  return version_text(data);
+  return pairs_text(data);
 }
 
 }  // namespace
@@ -228,7 +239,7 @@ std::string workers_text(const Json& workers) {
   return table.text();
 }
 
-std::string version_text(const Json& data) {
+std::string pairs_text(const Json& data) {
   std::string text;
   for (const auto& [key, value] : data.items()) {
     text += fmt::format("{:<26}{}\n", key, cell_text(value));

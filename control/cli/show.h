@@ -32,6 +32,6 @@ struct ShowOptions {
 [[nodiscard]] std::string routes_text(const Json& data);
 [[nodiscard]] std::string drops_text(const Json& drops, const std::string& none);
 [[nodiscard]] std::string workers_text(const Json& workers);
-[[nodiscard]] std::string version_text(const Json& data);
+[[nodiscard]] std::string pairs_text(const Json& data);
 
 }  // namespace culvert

@@ -51,6 +51,7 @@ constexpr std::array kLengths = {
     AttributeLength{XFRMA_IF_ID, 4},
     AttributeLength{XFRMA_MTIMER_THRESH, 4},
     AttributeLength{kAttributeSaDir, 1},
+    AttributeLength{kAttributeNatKeepalive, 4},
 };
 
 }  // namespace
@@ -142,6 +143,22 @@ xfrm_lifetime_cfg wire_lifetimes(const Lifetimes& lifetimes) {
   wire.hard_add_expires_seconds = lifetimes.hard_add_expires_seconds;
   wire.soft_use_expires_seconds = lifetimes.soft_use_expires_seconds;
   wire.hard_use_expires_seconds = lifetimes.hard_use_expires_seconds;
+  return wire;
+}
+
+Encap encap_of(const xfrm_encap_tmpl& wire, Family family) {
+  return {.type = wire.encap_type,
+          .src_port = std::bit_cast<Be16>(wire.encap_sport),
+          .dst_port = std::bit_cast<Be16>(wire.encap_dport),
+          .original_address = address_of(wire.encap_oa, family)};
+}
+
+xfrm_encap_tmpl wire_encap(const Encap& encap) {
+  xfrm_encap_tmpl wire{};
+  wire.encap_type = encap.type;
+  wire.encap_sport = std::bit_cast<std::uint16_t>(encap.src_port);
+  wire.encap_dport = std::bit_cast<std::uint16_t>(encap.dst_port);
+  wire.encap_oa = wire_address(encap.original_address);
   return wire;
 }
 

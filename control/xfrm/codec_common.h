@@ -15,7 +15,8 @@
 namespace culvert::xfrm {
 
 // Newer than Debian 12's <linux/xfrm.h>.
-inline constexpr std::uint16_t kAttributeSaDir = 33;  // XFRMA_SA_DIR
+inline constexpr std::uint16_t kAttributeSaDir = 33;         // XFRMA_SA_DIR
+inline constexpr std::uint16_t kAttributeNatKeepalive = 34;  // XFRMA_NAT_KEEPALIVE_INTERVAL
 
 // Empty for a family that is neither AF_UNSPEC, AF_INET nor AF_INET6.
 [[nodiscard]] std::optional<Family> family_of(std::uint16_t wire);
@@ -32,6 +33,10 @@ inline constexpr std::uint16_t kAttributeSaDir = 33;  // XFRMA_SA_DIR
 
 [[nodiscard]] Lifetimes lifetimes_of(const xfrm_lifetime_cfg& wire);
 [[nodiscard]] xfrm_lifetime_cfg wire_lifetimes(const Lifetimes& lifetimes);
+
+// XFRMA_ENCAP.
+[[nodiscard]] Encap encap_of(const xfrm_encap_tmpl& wire, Family family);
+[[nodiscard]] xfrm_encap_tmpl wire_encap(const Encap& encap);
 
 // XFRMA_MARK; a mark of zero where it is missing.
 [[nodiscard]] Mark mark_of(const Attributes& attributes);

@@ -44,15 +44,6 @@ Result<void> check(const xfrm_userpolicy_info& info) {
   return {};
 }
 
-Result<std::uint8_t> type_of(const Attributes& attributes) {
-  const auto wire = attributes.get<xfrm_userpolicy_type>(XFRMA_POLICY_TYPE);
-  const std::uint8_t type = wire ? wire->type : kPolicyTypeMain;
-  if (type != XFRM_POLICY_TYPE_MAIN && type != XFRM_POLICY_TYPE_SUB) {
-    return invalid("Invalid policy type");
-  }
-  return type;
-}
-
 bool is_known_protocol(std::uint8_t protocol) {
   return protocol == IPPROTO_AH || protocol == IPPROTO_ESP || protocol == IPPROTO_COMP ||
          protocol == IPPROTO_ROUTING || protocol == IPPROTO_DSTOPTS;
@@ -153,12 +144,21 @@ void write_attributes(MessageWriter& writer, const Policy& policy) {
 
 }  // namespace
 
+Result<std::uint8_t> policy_type_of(const Attributes& attributes) {
+  const auto wire = attributes.get<xfrm_userpolicy_type>(XFRMA_POLICY_TYPE);
+  const std::uint8_t type = wire ? wire->type : kPolicyTypeMain;
+  if (type != XFRM_POLICY_TYPE_MAIN && type != XFRM_POLICY_TYPE_SUB) {
+    return invalid("Invalid policy type");
+  }
+  return type;
+}
+
 Result<Policy> parse_policy(const NetlinkMessage& message) {
   const auto request = read_request<xfrm_userpolicy_info>(message);
   if (!request) return request.error();
   const auto& [info, attributes] = *request;
   if (auto checked = check(info); !checked) return checked.error();
-  const auto type = type_of(attributes);
+  const auto type = policy_type_of(attributes);
   if (!type) return type.error();
   Policy policy;
   policy.direction = static_cast<PolicyDirection>(info.dir);
@@ -185,7 +185,7 @@ Result<PolicyName> parse_policy_name(const NetlinkMessage& message) {
   const auto request = read_request<xfrm_userpolicy_id>(message);
   if (!request) return request.error();
   const auto& [wire, attributes] = *request;
-  const auto type = type_of(attributes);
+  const auto type = policy_type_of(attributes);
   if (!type) return type.error();
   if (!is_direction(wire.dir)) return invalid("Invalid policy direction");
   const auto direction = static_cast<PolicyDirection>(wire.dir);
@@ -210,7 +210,7 @@ Result<PolicyName> parse_policy_name(const NetlinkMessage& message) {
 Result<std::uint8_t> parse_policy_type(const NetlinkMessage& message) {
   const auto attributes = read_attributes(message, 0);
   if (!attributes) return attributes.error();
-  return type_of(*attributes);
+  return policy_type_of(*attributes);
 }
 
 void write_policy(MessageWriter& writer, const PolicyView& view) {

@@ -6,6 +6,7 @@
 
 #include "control/policy.h"
 #include "control/result.h"
+#include "control/sa_move.h"
 #include "control/xfrm/codec_common.h"
 #include "control/xfrm/netlink.h"
 
@@ -27,6 +28,14 @@ struct PolicyIndex {
 };
 using PolicyName = std::variant<PolicyIndex, PolicyId>;
 [[nodiscard]] Result<PolicyName> parse_policy_name(const NetlinkMessage& message);
+
+// MIGRATE.
+[[nodiscard]] Result<Migration> parse_migration(const NetlinkMessage& message);
+// Behind `writer.begin`: all of the notification.
+void write_migration(MessageWriter& writer, const Migration& migration);
+
+// XFRMA_POLICY_TYPE, main where it is missing. EINVAL: neither main nor sub.
+[[nodiscard]] Result<std::uint8_t> policy_type_of(const Attributes& attributes);
 
 // FLUSHPOLICY.
 [[nodiscard]] Result<std::uint8_t> parse_policy_type(const NetlinkMessage& message);

@@ -195,12 +195,10 @@ void parse_optional(const Attributes& attributes, Family family, Sa& sa) {
   sa.if_id = attributes.get<std::uint32_t>(XFRMA_IF_ID).value_or(0);
   sa.extra_flags = attributes.get<std::uint32_t>(XFRMA_SA_EXTRA_FLAGS).value_or(0);
   sa.tfcpad = attributes.get<std::uint32_t>(XFRMA_TFCPAD);
+  sa.nat_keepalive_seconds = attributes.get<std::uint32_t>(kAttributeNatKeepalive);
   sa.mtimer_thresh = attributes.get<std::uint32_t>(XFRMA_MTIMER_THRESH);
   if (const auto encap = attributes.get<xfrm_encap_tmpl>(XFRMA_ENCAP)) {
-    sa.encap = Encap{.type = encap->encap_type,
-                     .src_port = std::bit_cast<Be16>(encap->encap_sport),
-                     .dst_port = std::bit_cast<Be16>(encap->encap_dport),
-                     .original_address = address_of(encap->encap_oa, family)};
+    sa.encap = encap_of(*encap, family);
   }
   if (const auto address = attributes.get<xfrm_address_t>(XFRMA_COADDR)) {
     sa.coaddr = address_of(*address, family);

@@ -138,15 +138,11 @@ void write_attributes(MessageWriter& writer, const SaView& view) {
     writer.struct_attribute(XFRMA_LASTUSED, view.figures.last_used_ns / kNanosecondsPerSecond);
   }
   write_algorithms(writer, view);
-  if (sa.encap) {
-    xfrm_encap_tmpl encap{};
-    encap.encap_type = sa.encap->type;
-    encap.encap_sport = std::bit_cast<std::uint16_t>(sa.encap->src_port);
-    encap.encap_dport = std::bit_cast<std::uint16_t>(sa.encap->dst_port);
-    encap.encap_oa = wire_address(sa.encap->original_address);
-    writer.struct_attribute(XFRMA_ENCAP, encap);
-  }
+  if (sa.encap) writer.struct_attribute(XFRMA_ENCAP, wire_encap(*sa.encap));
   if (sa.tfcpad.value_or(0) != 0) writer.struct_attribute(XFRMA_TFCPAD, *sa.tfcpad);
+  if (sa.nat_keepalive_seconds.value_or(0) != 0) {
+    writer.struct_attribute(kAttributeNatKeepalive, *sa.nat_keepalive_seconds);
+  }
   write_mark(writer, sa.id.mark);
   if (sa.set_mark && *sa.set_mark != Mark{}) {
     writer.struct_attribute(XFRMA_SET_MARK, sa.set_mark->value);

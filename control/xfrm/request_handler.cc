@@ -84,6 +84,8 @@ Result<void> RequestHandler::dispatch(const NetlinkMessage& message, Reply& repl
       return delete_policy(message, reply);
     case XFRM_MSG_FLUSHPOLICY:
       return flush_policies(message, reply);
+    case XFRM_MSG_MIGRATE:
+      return migrate(message);
     case XFRM_MSG_GETSPDINFO:
       return get_spd_info(message, reply);
     case XFRM_MSG_NEWSPDINFO:
@@ -95,7 +97,6 @@ Result<void> RequestHandler::dispatch(const NetlinkMessage& message, Reply& repl
     case XFRM_MSG_ACQUIRE:
     case XFRM_MSG_EXPIRE:
     case XFRM_MSG_POLEXPIRE:
-    case XFRM_MSG_MIGRATE:
       return Error{EOPNOTSUPP, "XFRM message type " + std::to_string(type) + " is not supported"};
     default:
       return Error{EINVAL, ""};
@@ -306,6 +307,12 @@ Result<void> RequestHandler::flush_policies(const NetlinkMessage& message, Reply
   const auto flushed = manager_.flush_policies(*type);
   if (!flushed) return flushed.error();
   return {};
+}
+
+Result<void> RequestHandler::migrate(const NetlinkMessage& message) {
+  const auto migration = parse_migration(message);
+  if (!migration) return migration.error();
+  return manager_.migrate(*migration);
 }
 
 Result<void> RequestHandler::get_spd_info(const NetlinkMessage& message, Reply& reply) {

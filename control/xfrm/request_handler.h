@@ -74,6 +74,7 @@ class RequestHandler {
   [[nodiscard]] Result<void> new_policy(const NetlinkMessage& message, Reply& reply);
   [[nodiscard]] Result<void> delete_policy(const NetlinkMessage& message, Reply& reply);
   [[nodiscard]] Result<void> get_policy(const NetlinkMessage& message, Reply& reply);
+  [[nodiscard]] Result<void> migrate(const NetlinkMessage& message);
   [[nodiscard]] Result<void> flush_policies(const NetlinkMessage& message, Reply& reply);
   [[nodiscard]] Result<void> get_spd_info(const NetlinkMessage& message, Reply& reply);
   [[nodiscard]] Result<void> set_spd_info(const NetlinkMessage& message, Reply& reply);

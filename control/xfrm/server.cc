@@ -223,6 +223,11 @@ void XfrmServer::on_sa_peer_moved(const Sa& sa, const PeerEndpoint& peer) {
          [&](MessageWriter& writer) { write_sa_mapping(writer, sa, peer); });
 }
 
+void XfrmServer::on_migrated(const Migration& migration) {
+  notify(XFRMNLGRP_MIGRATE, XFRM_MSG_MIGRATE,
+         [&](MessageWriter& writer) { write_migration(writer, migration); });
+}
+
 void XfrmServer::on_sa_expired(const Sa& sa, SaExpiry expiry) {
   notify(XFRMNLGRP_EXPIRE, XFRM_MSG_EXPIRE,
          [&](MessageWriter& writer) { write_sa_expiry(writer, view_of(manager_, sa), expiry); });

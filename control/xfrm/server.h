@@ -46,6 +46,7 @@ class XfrmServer final : public SaListener {
   void on_sa_deleted(const Sa& sa) override;
   void on_sa_expired(const Sa& sa, SaExpiry expiry) override;
   void on_sa_peer_moved(const Sa& sa, const PeerEndpoint& peer) override;
+  void on_migrated(const Migration& migration) override;
   void on_sas_flushed(std::uint8_t protocol) override;
   void on_policy_added(const Policy& policy) override;
   void on_policy_updated(const Policy& policy) override;

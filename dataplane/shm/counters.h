@@ -63,18 +63,24 @@ class SharedCounter32 {
 //   received + from_linux + originated + split = sent + punted + drops + merged + held
 // where held is the sum of held_in - held_out.
 struct alignas(64) WorkerCounters {
-  Counter received;     // frames taken from receive queues
-  Counter from_linux;   // frames taken from mirrors
-  Counter originated;   // ICMP errors made here
-  Counter split;        // additional packets made by fragmenting
-  Counter sent;         // frames given to transmit queues
-  Counter punted;       // frames given to mirrors
-  Counter merged;       // fragments that went up in a reassembled packet
-  Counter held_in;      // packets that began to wait, for a neighbour or for fragments
-  Counter held_out;     // packets that waited and went on or were dropped
-  Counter rounds;       // worker loops, for `show workers`
-  Counter busy_rounds;  // of them, with at least one packet
-  Counter sleeps;       // times the worker slept
+  Counter received;        // frames taken from receive queues
+  Counter from_linux;      // frames taken from mirrors
+  Counter originated;      // ICMP errors made here
+  Counter split;           // additional packets made by fragmenting
+  Counter sent;            // frames given to transmit queues
+  Counter punted;          // frames given to mirrors
+  Counter merged;          // fragments that went up in a reassembled packet
+  Counter held_in;         // packets that began to wait, for a neighbour or for fragments
+  Counter held_out;        // packets that waited and went on or were dropped
+  Counter split_before;    // packets split before they were sealed
+  Counter split_after;     // packets sealed and split then
+  Counter split_in_clear;  // packets split that left in clear
+  Counter reassembled;     // packets made of fragments
+  Counter too_big_sent;    // ICMP errors that tell an MTU
+  Counter icmp_withheld;   // ICMP errors beyond the limit, or without a buffer
+  Counter rounds;          // worker loops, for `show workers`
+  Counter busy_rounds;     // of them, with at least one packet
+  Counter sleeps;          // times the worker slept
   std::array<Counter, kDropReasons> drops;
 };
 

@@ -27,7 +27,7 @@ inline constexpr std::uint64_t kRequestsMagic = 0x63756c7665727401;
 inline constexpr std::uint64_t kKeysMagic = 0x63756c7665727402;
 inline constexpr std::uint64_t kStateMagic = 0x63756c7665727403;
 // Raised with every change to a struct of dataplane/shm; attaching to another one is refused.
-inline constexpr std::uint32_t kLayoutVersion = 4;
+inline constexpr std::uint32_t kLayoutVersion = 5;
 
 inline constexpr std::uint32_t kLargestMaxSas = 8u << 20;
 inline constexpr std::uint32_t kLargestMaxPolicies = 8u << 20;
@@ -89,7 +89,8 @@ struct StartConfig {
   std::uint8_t use_af_xdp = 1;        // for Linux interfaces, before AF_PACKET
   std::uint32_t mbuf_count = 0;       // 0: chosen from ports and queues
   std::uint8_t splits_after_esp = 0;  // IPv4 packets without DF that are too long once sealed
-  std::uint16_t mss = kMssAuto;       // to which TCP's MSS is lowered, in bytes
+  std::uint16_t fragment_patience_ms = 2000;  // that fragments wait for the rest of a datagram
+  std::uint16_t mss = kMssAuto;               // to which TCP's MSS is lowered, in bytes
   std::array<char, 32> instance_name{};
   std::array<PortConfig, kMaxPorts> ports{};
 };
@@ -179,11 +180,17 @@ struct alignas(64) SaState {
   // Authentic packets that came behind a newer one, accepted or too old, by lateness_bucket().
   alignas(64) std::array<SharedCounter32, kLatenessBuckets> late;
   SharedCounter32 late_accepted;  // of them, those the window took
+  // Outbound: MTU of the port that its packets leave by, in bytes; 0: not known yet.
+  std::atomic<std::uint32_t> media_mtu{0};
+  // Inbound with ESN: packets in a row whose ICV was wrong (RFC 4303 A3).
+  std::atomic<std::uint32_t> refused_in_a_row{0};
 };
 static_assert(sizeof(SaState) == 320);
 
 // What the dataplane counts per policy.
 struct PolicyState {
+  SharedCounter32 dummies;        // sent or received (RFC 4303 2.6)
+  SharedCounter32 keepalives;     // sent (RFC 3948 2.3)
   SharedCounter packets;
   SharedCounter bytes;
   SharedCounter last_used_ns;

@@ -60,7 +60,8 @@ inline constexpr std::uint32_t kSaNoEcn = 4;       // outer and inner ECN are ke
 inline constexpr std::uint32_t kSaDecapDscp = 8;   // inbound: outer DSCP goes to the inner packet
 inline constexpr std::uint32_t kSaNoPathMtu = 16;  // outer DF is 0, not the inner's
 inline constexpr std::uint32_t kSaDontEncapDscp = 32;  // outbound: outer DSCP is 0
-inline constexpr std::uint32_t kSaAllFlags = 63;
+inline constexpr std::uint32_t kSaSetDf = 64;          // outbound: outer DF is 1
+inline constexpr std::uint32_t kSaAllFlags = 127;
 
 // In SaSpec: no limit.
 inline constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
@@ -94,6 +95,15 @@ struct SaSpec {
   // Outbound, tunnel mode: shorter inner packets are padded to this many bytes (RFC 4303 2.7), as
   // far as the path's MTU allows. 0: not.
   std::uint32_t tfc_bytes = 0;
+  // Outbound, with UDP encapsulation: a keepalive goes out when nothing else did for so long (RFC
+  // 3948 2.3). 0: none does.
+  std::uint16_t keepalive_seconds = 0;
+  // Outbound: so many dummy packets go out each second (RFC 4303 2.6).
+  std::uint16_t dummies_per_second = 0;
+  // For later stages, with what the SA opened: XFRM's SET_MARK.
+  std::uint32_t set_mark_value = 0;
+  std::uint32_t set_mark_mask = 0;
+  std::uint32_t reserved = 0;
   // Outbound: the last number that may have been used. Inbound: the highest number accepted. The
   // dataplane never goes below what its own record of the same generation says.
   std::uint64_t sequence = 0;
@@ -104,7 +114,7 @@ struct SaSpec {
   std::uint64_t soft_packets = kNoLimit;
   std::uint64_t hard_packets = kNoLimit;
 };
-static_assert(sizeof(SaSpec) == 160 && std::is_trivially_copyable_v<SaSpec>);
+static_assert(sizeof(SaSpec) == 176 && std::is_trivially_copyable_v<SaSpec>);
 
 inline constexpr std::uint32_t kMaxKeyBytes = 120;
 
@@ -141,7 +151,7 @@ static_assert(sizeof(PolicySpec) == 128 && std::is_trivially_copyable_v<PolicySp
 
 enum class RequestOp : std::uint8_t {
   none = 0,
-  sa_add = 1,      // index, generation: takes spec and key of that slot
+  sa_add = 1,  // index, generation: takes spec and key of that slot
   // The same SA with new endpoints, encapsulation, flags, selector, limits, or a higher sequence
   // number.
   sa_update = 2,

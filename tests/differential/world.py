@@ -119,7 +119,7 @@ def random_pairs(rng, count):
 def random_pair(rng, index, out, back):
     is_transport = rng.random() < 0.3
     outer = rng.choice((4, 6))
-    esn = out.has_integrity and rng.random() < 0.5
+    esn = out.has_integrity and back.has_integrity and rng.random() < 0.5
     window = rng.choice(WINDOWS if esn else (0, *WINDOWS)) if back.has_integrity else 0
     if esn:
         starts = (0, 5, TWO_TO_32 - 4, 5 * TWO_TO_32 - 3, rng.randrange(1 << 40))

@@ -105,7 +105,7 @@ class Run {
         give(raw_packet(reader.rest()), false);
         break;
       }
-      now_ns_ += std::uint64_t{kind} >> 6 == 3 ? Reassembly::kPatienceNs / 2 : 1;
+      now_ns_ += std::uint64_t{kind} >> 6 == 3 ? Reassembly::Limits{}.patience_ns / 2 : 1;
       const auto offset = static_cast<std::uint16_t>(reader.take(2));
       give(fragment_of(kind, offset, static_cast<std::uint16_t>(reader.take(2))), true);
     }

@@ -72,6 +72,9 @@ class Recorder final : public SaListener {
   void on_sa_peer_moved(const Sa& sa, const PeerEndpoint& peer) override {
     note("moved to port " + std::to_string(peer.port.host()) + ",", sa.id.spi.raw());
   }
+  void on_migrated(const Migration& migration) override {
+    note("migrated", static_cast<std::uint32_t>(migration.moves.size()));
+  }
   void on_sas_flushed(std::uint8_t protocol) override { note("flushed", protocol); }
   void on_policy_added(const Policy& policy) override { note("policy added", policy.slot); }
   void on_policy_deleted(const Policy& policy) override { note("policy deleted", policy.slot); }
@@ -105,6 +108,10 @@ class SaManagerTest : public ::testing::Test {
     options.floor_storage = FloorStorage::in_memory;
     options.default_verdict = default_verdict_;
     options.idle_seconds = idle_seconds_;
+    options.follows_peers = follows_peers_;
+    options.df = df_;
+    options.keepalive_seconds = keepalive_seconds_;
+    options.dummies_per_second = dummies_per_second_;
     options.window_floor = window_floor_;
     options.allowed = allowed_;
     options.is_our_address = [](Family, const IpAddress& address) { return address == kOurs; };
@@ -144,6 +151,10 @@ class SaManagerTest : public ::testing::Test {
 
   std::chrono::milliseconds timeout_{10'000};
   std::uint64_t idle_seconds_ = 0;
+  bool follows_peers_ = false;
+  DfBit df_ = DfBit::copy;
+  std::uint16_t keepalive_seconds_ = 0;
+  std::uint16_t dummies_per_second_ = 0;
   std::uint32_t window_floor_ = kMinReplayWindow;
   PolicyVerdict default_verdict_ = PolicyVerdict::block;
   std::uint8_t allowed_ = 0;

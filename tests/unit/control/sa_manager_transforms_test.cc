@@ -72,6 +72,24 @@ TEST_F(SaManagerTransforms, AnswersWithCanonicalNamesAndTheIcvThatIsInUse) {
   EXPECT_EQ(added->auth->key_bits, 256u);
 }
 
+// RFC 4303 3.4.3.
+TEST_F(SaManagerTransforms, WithoutIntegrityHaveNeitherAWindowNorExtendedNumbers) {
+  allowed_ = kNeedsNoIntegrity;
+  restart_control();
+  const TransformId transform = transform_of(Cipher::aes128_cbc, Integrity::none);
+  Sa sa = sa_of(transform, inbound(0x1001));
+  const SaIndex index = add(sa, key_of(transform, 1));
+  EXPECT_EQ(dataplane_.installed_sas().at(index.raw()).replay_window, 0u);
+  sa.id.spi = Spi{0x1002};
+  sa.info_window = 0;
+  sa.flags = kStateEsn;
+  sa.replay = ReplayAsked{.is_esn_struct = true, .window = 32, .bitmap_words = 1};
+  const Result<Sa> refused = manager_->add(sa, key_of(transform, 2));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, EINVAL);
+  EXPECT_EQ(refused.error().message, "flag esn: needs an integrity algorithm");
+}
+
 TEST_F(SaManagerTransforms, KeepsAnAuthenticationAlgorithmThatDoesNothing) {
   allowed_ = kNeedsNoIntegrity;
   restart_control();

@@ -38,6 +38,7 @@ class EspThreads : public StageLab {
           fragmenter(*pool, drops, 0),
           outbound({.sad = *lab.sad_,
                     .fib = *lab.fib_,
+                    .spd = *lab.spd_,
                     .ports = lab.ports_,
                     .policy_states = lab.regions_.policy_states(),
                     .writers = Writers::several,
@@ -143,7 +144,7 @@ class EspThreads : public StageLab {
     fib_->publish();
     ASSERT_EQ(fib_->route_delete({Ipv4Address{0x0b000000}, 24}), Refusal::none);
     fib_->publish();
-    sad_->resolve_next_hops(*fib_);
+    sad_->resolve_next_hops(*fib_, ports_);
     qsbr_.wait();
     sad_->reclaim();
   }

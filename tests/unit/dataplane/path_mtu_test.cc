@@ -35,7 +35,7 @@ class PathMtuLearning : public StageLab {
     ASSERT_EQ(sad_->add(SaIndex{2}, spec, {.generation = 1, .key_bytes = 20}), Refusal::none);
     ASSERT_EQ(fib_->address_add(PortId{0}, {kOurs6, 64}), Refusal::none);
     fib_->publish();
-    sad_->resolve_next_hops(*fib_);
+    sad_->resolve_next_hops(*fib_, ports_);
   }
 
   struct Message {
@@ -87,7 +87,7 @@ class PathMtuLearning : public StageLab {
     ip.destination = wire_address(message.to);
     *packet.header<Ipv4Header>(0) = ip;
     packet.meta() = {.time_ns = message.time_ns, .sa = kNoSa.raw()};
-    const auto end = PathMtu(*sad_, *fib_, ports_).learn_ipv4(packet);
+    const auto end = PathMtu(*sad_, *fib_).learn_ipv4(packet);
     rte_pktmbuf_free(packet.mbuf());
     return end;
   }
@@ -112,14 +112,14 @@ class PathMtuLearning : public StageLab {
         ip.source, ip.destination, IpProtocol::icmpv6, packet.bytes().subspan(40));
     packet.bytes()[95] ^= std::byte{damage};
     packet.meta() = {.time_ns = kNow, .sa = kNoSa.raw()};
-    const auto end = PathMtu(*sad_, *fib_, ports_).learn_ipv6(packet, walk_ipv6(packet.bytes()));
+    const auto end = PathMtu(*sad_, *fib_).learn_ipv6(packet, walk_ipv6(packet.bytes()));
     rte_pktmbuf_free(packet.mbuf());
     return end;
   }
 
   [[nodiscard]] std::uint32_t mtu_of(std::uint32_t index, std::uint64_t now_ns = kNow) const {
     const Sa& sa = *sad_->sa(SaIndex{index});
-    return effective_mtu(sa, media_mtu(sa, *fib_, ports_), now_ns);
+    return effective_mtu(sa, now_ns);
   }
 };
 

@@ -80,6 +80,7 @@ TEST_F(HousekeeperThread, DropsWhatTheMirrorDoesNotTake) {
                            .mirrors = mirrors,
                            .rings = rings,
                            .requests = requests,
+                           .sad = *sad_,
                            .fib = *fib_,
                            .clock = clock,
                            .pool = *pool_,

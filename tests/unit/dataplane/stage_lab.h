@@ -173,13 +173,14 @@ class StageLab : public testing::Test {
               .src = IpAddress::v4(wire_address(kOurs)),
               .dst = IpAddress::v4(wire_address(kPeer))};
     ASSERT_EQ(sad_->add(SaIndex{0}, sa, {.generation = 1, .key_bytes = 20}), Refusal::none);
-    sad_->resolve_next_hops(*fib_);
+    sad_->resolve_next_hops(*fib_, ports_);
     ASSERT_EQ(spd_->set(0, policy_spec(0)), Refusal::none);
     icmp_errors_ = std::make_unique<IcmpErrors>(ports_, *spd_, *fib_, *pool_, drops_);
     fragmenter_ = std::make_unique<Fragmenter>(*pool_, drops_, 0);
     esp_outbound_ = std::make_unique<EspOutbound>(
         EspOutbound::Context{.sad = *sad_,
                              .fib = *fib_,
+                             .spd = *spd_,
                              .ports = ports_,
                              .policy_states = regions_.policy_states(),
                              .writers = Writers::one,

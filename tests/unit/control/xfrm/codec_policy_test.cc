@@ -136,5 +136,68 @@ TEST(PolicyCodec, TellsANumberFromASelector) {
   EXPECT_TRUE(std::holds_alternative<PolicyId>(name(0)));
 }
 
+SecretBytes migrate_message(const xfrm_userpolicy_id& id, Bytes list) {
+  SecretBytes datagram;
+  MessageWriter writer(datagram);
+  writer.begin(XFRM_MSG_MIGRATE, NLM_F_REQUEST, 1, 0);
+  writer.fixed(id);
+  if (list.data() != nullptr) writer.attribute(XFRMA_MIGRATE, list);
+  writer.end();
+  return datagram;
+}
+
+xfrm_user_migrate wire_move() {
+  xfrm_user_migrate move{};
+  move.old_family = AF_INET;
+  move.new_family = AF_INET;
+  move.old_saddr.a4 = htonl(0xc0000201);
+  move.old_daddr.a4 = htonl(0xc0000202);
+  move.new_saddr.a4 = htonl(0xc0000201);
+  move.new_daddr.a4 = htonl(0xc6336407);
+  move.proto = IPPROTO_ESP;
+  move.mode = XFRM_MODE_TUNNEL;
+  move.reqid = 5;
+  return move;
+}
+
+TEST(PolicyCodec, ReadsAMigrationAndWritesItAgain) {
+  xfrm_userpolicy_id id{};
+  id.sel = out_info().sel;
+  id.dir = XFRM_POLICY_OUT;
+  const xfrm_user_migrate move = wire_move();
+  const SecretBytes bytes = migrate_message(id, std::as_bytes(std::span(&move, 1)));
+  const auto migration = parse_migration(*MessageReader(bytes).next());
+  ASSERT_TRUE(migration) << migration.error().message;
+  ASSERT_EQ(migration->moves.size(), 1u);
+  EXPECT_EQ(migration->moves.front().reqid, 5u);
+  SecretBytes written;
+  MessageWriter writer(written);
+  writer.begin(XFRM_MSG_MIGRATE, 0, 1, 0);
+  write_migration(writer, *migration);
+  writer.end();
+  const auto again = parse_migration(*MessageReader(written).next());
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->moves, migration->moves);
+  EXPECT_EQ(again->policy.selector, migration->policy.selector);
+}
+
+TEST(PolicyCodec, RefusesMigrationsThatMakeNoSense) {
+  xfrm_userpolicy_id id{};
+  id.dir = XFRM_POLICY_OUT;
+  const auto error = [&id](Bytes list) {
+    const SecretBytes bytes = migrate_message(id, list);
+    const auto migration = parse_migration(*MessageReader(bytes).next());
+    return migration ? std::string() : migration.error().message;
+  };
+  EXPECT_EQ(error({}), "Missing required MIGRATE attribute");
+  xfrm_user_migrate move = wire_move();
+  move.new_family = AF_INET6;
+  EXPECT_EQ(error(std::as_bytes(std::span(&move, 1))),
+            "an SA cannot move from one address family to the other");
+  const std::vector<xfrm_user_migrate> many(7, wire_move());
+  EXPECT_EQ(error(std::as_bytes(std::span(many))),
+            "Too many entries in the MIGRATE attribute's list");
+}
+
 }  // namespace
 }  // namespace culvert::xfrm

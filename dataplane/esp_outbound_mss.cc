@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The MSS of TCP that goes through tunnels.
+#include <algorithm>
+
+#include "dataplane/esp_outbound.h"
+#include "dataplane/ip_packet.h"
+#include "dataplane/mss_clamp.h"
+#include "dataplane/net/tcp.h"
+
+namespace culvert {
+namespace {
+
+bool is_syn(Packet packet) {
+  const UpperLayer upper = upper_layer(packet);
+  if (upper.protocol != IpProtocol::tcp || upper.is_fragment) return false;
+  const auto* tcp = packet.header<TcpHeader>(upper.offset);
+  return tcp != nullptr && tcp->is_syn();
+}
+
+}  // namespace
+
+void EspOutbound::clamp_syn(Packet packet, const Outgoing& outgoing) const {
+  const std::uint32_t set = context_.splitting.mss;
+  if (set == kMssUntouched) return;
+  const std::uint32_t headers =
+      static_cast<std::uint32_t>(sizeof(TcpHeader)) +
+      static_cast<std::uint32_t>(is_ipv6(packet) ? sizeof(Ipv6Header) : sizeof(Ipv4Header));
+  const std::uint32_t most =
+      set == kMssAuto ? outgoing.fitting : std::min(set + headers, outgoing.fitting);
+  if (is_ipv6(packet)) {
+    clamp_mss_ipv6(packet.bytes(), walk_ipv6(packet.bytes()), most);
+  } else {
+    clamp_mss_ipv4(packet.bytes(), most);
+  }
+}
+
+// Only one packet of each connection comes as far as the policies.
+void EspOutbound::clamp_syn_for_answers(Packet packet) const {
+  if (context_.splitting.mss == kMssUntouched || !is_syn(packet)) return;
+  const PolicyEntry* const policy =
+      is_ipv6(packet)
+          ? context_.spd.lookup(Direction::out,
+                                reversed(flow_of(packet.bytes(), walk_ipv6(packet.bytes()))))
+          : context_.spd.lookup(Direction::out, reversed(flow_of(packet.bytes())));
+  if (policy == nullptr || policy->action != PolicyAction::protect) return;
+  const Outgoing answers = outgoing_of(*policy, packet.meta().time_ns);
+  if (answers.sa == nullptr || answers.sa->is_transport()) return;
+  clamp_syn(packet, answers);
+}
+
+}  // namespace culvert
