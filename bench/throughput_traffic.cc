@@ -176,11 +176,11 @@ void Traffic::prepare() {
 }
 
 // As a device would: lengths and, of clear frames, the header.
-void Traffic::source(std::size_t first) {
+void Traffic::fill_burst(std::size_t first, std::size_t count) {
   const bool is_sealed = kind_.direction == TrafficDirection::open;
   const std::size_t around =
       sizeof(EthernetHeader) + (is_sealed ? outer_bytes() + transform_.icv_bytes : 0);
-  for (std::size_t i = 0; i < kBurstPackets; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const Slot& slot = slots_[first + i];
     rte_mbuf* mbuf = slot.mbuf;
     const std::size_t bytes = around + (is_sealed ? slot.crypto_bytes : slot.inner_bytes);
@@ -190,8 +190,34 @@ void Traffic::source(std::size_t first) {
     if (!is_sealed) write_clear(frame_of(slot), slot);
     burst_[i] = mbuf;
   }
+}
+
+void Traffic::source(std::size_t first) {
+  fill_burst(first, kBurstPackets);
   rte_ring_enqueue_burst(&gateway_.into(source_side()), reinterpret_cast<void**>(burst_.data()),
                          kBurstPackets, nullptr);
+}
+
+std::size_t Traffic::offer(std::size_t first, std::size_t count) {
+  if (kind_.direction == TrafficDirection::open) {
+    std::array<CryptoJob, kBurstPackets> jobs;
+    for (std::size_t i = 0; i < count; ++i) write_sealed(slots_[first + i], jobs[i]);
+    engine_->seal(std::span(jobs).first(count));
+  }
+  fill_burst(first, count);
+  for (std::size_t i = 0; i < count; ++i) {
+    rte_mbuf_refcnt_set(burst_[i], 2);
+    burst_[i]->hash.usr = static_cast<std::uint32_t>(first + i);
+  }
+  return rte_ring_enqueue_burst(&gateway_.into(source_side()),
+                                reinterpret_cast<void**>(burst_.data()),
+                                static_cast<unsigned>(count), nullptr);
+}
+
+std::size_t Traffic::collect(std::span<std::uint32_t, kBurstPackets> slots) {
+  const std::size_t count = sink();
+  for (std::size_t i = 0; i < count; ++i) slots[i] = burst_[i]->hash.usr;
+  return count;
 }
 
 // How many packets came out.

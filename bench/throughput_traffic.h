@@ -73,6 +73,13 @@ class Traffic {
   // It spoils packets that were prepared.
   void through_ipsec_mb();
 
+  // For senders with a clock: makes slots `first` to `first + count`, at most kBurstPackets, ready
+  // and puts them into the source's ring; returns how many it took. The buffers stay the traffic's
+  // even if the gateway frees them.
+  [[nodiscard]] std::size_t offer(std::size_t first, std::size_t count);
+  // Slots of packets that came out.
+  [[nodiscard]] std::size_t collect(std::span<std::uint32_t, kBurstPackets> slots);
+
   [[nodiscard]] double mean_inner_bytes() const { return mean_inner_bytes_; }
 
  private:
@@ -98,6 +105,7 @@ class Traffic {
   [[nodiscard]] std::byte* frame_of(const Slot& slot) const;
   void write_clear(std::byte* frame, const Slot& slot) const;
   void write_sealed(const Slot& slot, CryptoJob& job);
+  void fill_burst(std::size_t first, std::size_t count);
   void source(std::size_t first);
   [[nodiscard]] std::size_t sink();
   [[nodiscard]] bool is_sealed_right(const Slot& slot);
