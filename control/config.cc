@@ -344,6 +344,8 @@ StartConfig start_config(const Config& config, std::string_view instance_name) {
     port.mtu = from.mtu;
     port.rx_queues = from.rx_queues;
     port.ring_size = from.ring_size;
+    port.vlan = from.vlan;
+    port.parent = from.parent;
   }
   return start;
 }

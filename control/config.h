@@ -37,6 +37,8 @@ struct ConfigPort {
   std::uint16_t mtu = 1500;
   std::uint16_t rx_queues = 0;  // 0: as many as there are workers and the device has
   std::uint32_t ring_size = 0;  // descriptors, 0: the device's choice
+  std::uint16_t vlan = 0;       // 802.1Q VLAN ID; 0: a port of its own
+  std::uint16_t parent = 0;     // with a VLAN: index into Config::ports
 };
 
 struct ConfigRoute {
@@ -79,13 +81,13 @@ struct Config {
   std::uint64_t window_slots = 0;                  // for windows above 64, in 64-bit words
   bool splits_after_esp = false;                   // packets without DF, rather than before
   std::uint16_t mss = kMssAuto;                    // of StartConfig
-  std::uint64_t idle_timeout_seconds = 0;          // SAs unused for so long go; 0: they stay
-  std::uint8_t allowed_transforms = 0;             // kNeeds... of crypto/transform.h
   std::uint16_t fragment_patience_ms = 2000;       // that fragments wait for the rest
   DfBit df = DfBit::copy;                          // of outer IPv4 headers
   std::uint16_t nat_keepalive_seconds = 0;         // of SAs that name none; 0: none
   bool follows_peers = false;                      // behind NATs, to where they moved
   std::uint16_t dummies_per_second = 0;            // of each outbound SA (RFC 4303 2.6)
+  std::uint64_t idle_timeout_seconds = 0;          // SAs unused for so long go; 0: they stay
+  std::uint8_t allowed_transforms = 0;             // kNeeds... of crypto/transform.h
 
   // [policy]
   PolicyAction default_policy = PolicyAction::discard;

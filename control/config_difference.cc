@@ -17,6 +17,7 @@ void add_port_lines(const ConfigPort& port, std::vector<std::string>& lines) {
     lines.push_back(fmt::format("port {}: {}", port.name, text));
   };
   add(fmt::format("device {}", port.device));
+  if (port.vlan != 0) add(fmt::format("vlan {}", port.vlan));
   add(fmt::format("mtu {}", port.mtu));
   if (port.mac) add(fmt::format("mac {}", mac_text(*port.mac)));
   if (port.rx_queues != 0) add(fmt::format("rx_queues {}", port.rx_queues));
@@ -43,12 +44,12 @@ std::string allowed_text(std::uint8_t allowed) {
   return names.empty() ? "nothing" : fmt::format("{}", fmt::join(names, ", "));
 }
 
-}  // namespace
 const char* df_text(DfBit df) {
   if (df == DfBit::set) return "set";
   return df == DfBit::clear ? "clear" : "copy";
 }
 
+}  // namespace
 
 std::vector<std::string> config_lines(const Config& config) {
   std::vector<std::string> lines{
@@ -61,13 +62,13 @@ std::vector<std::string> config_lines(const Config& config) {
       fmt::format("dataplane: mbufs {}", config.mbufs),
       fmt::format("esp: replay_window {}", config.replay_window),
       fmt::format("esp: fragment {}", config.splits_after_esp ? "after" : "before"),
-      fmt::format("esp: clamp_mss {}", config.mss),
       fmt::format("esp: fragment_timeout {}", config.fragment_patience_ms),
-      fmt::format("esp: idle_timeout {}", config.idle_timeout_seconds),
+      fmt::format("esp: clamp_mss {}", config.mss),
       fmt::format("esp: df {}", df_text(config.df)),
       fmt::format("esp: nat_keepalive {}", config.nat_keepalive_seconds),
       fmt::format("esp: follow_peers {}", config.follows_peers),
       fmt::format("esp: dummies {}", config.dummies_per_second),
+      fmt::format("esp: idle_timeout {}", config.idle_timeout_seconds),
       fmt::format("esp: allow {}", allowed_text(config.allowed_transforms)),
       fmt::format("esp: large_window_slots {}", config.window_slots),
       fmt::format("policy: default {}",

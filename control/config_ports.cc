@@ -71,6 +71,8 @@ class PortReader {
  private:
   void read_name(ConfigTable& table, ConfigPort& port);
   void read_device(ConfigTable& table, ConfigPort& port);
+  void read_vlan(ConfigTable& table, ConfigPort& port);
+  void read_queues(ConfigTable& table, ConfigPort& port);
   void read_addresses(ConfigTable& table, ConfigPort& port);
   [[nodiscard]] std::optional<MacBytes> mac_of(const ConfigText& text);
   [[nodiscard]] std::optional<std::uint16_t> port_of(const ConfigText& text);
@@ -119,6 +121,46 @@ void PortReader::read_device(ConfigTable& table, ConfigPort& port) {
   }
 }
 
+// A port that is a VLAN of another one, which has the device.
+void PortReader::read_vlan(ConfigTable& table, ConfigPort& port) {
+  port.kind = PortKind::vlan;
+  const auto parent = table.required_text("parent");
+  const auto vlan = table.integer("vlan", {1, kMostVlan, "as a VLAN ID"});
+  if (!vlan) {
+    if (!table.table().contains("vlan")) {
+      errors_.add(table.table(), "vlan: missing, a port with a parent needs one, 1 to 4094");
+    }
+    return;
+  }
+  if (!parent) return;
+  port.vlan = static_cast<std::uint16_t>(*vlan);
+  port.device = fmt::format("{} vlan {}", parent->value, port.vlan);
+  const auto named = std::ranges::find(config_.ports, parent->value, &ConfigPort::name);
+  if (named == config_.ports.end() || named->vlan != 0) {
+    errors_.add(*parent->node, fmt::format("parent \"{}\": must be the name of a port above this "
+                                           "one that has a device",
+                                           parent->value));
+    return;
+  }
+  port.parent = static_cast<std::uint16_t>(named - config_.ports.begin());
+  port.mtu = named->mtu;
+  for (const ConfigPort& other : config_.ports) {
+    if (other.vlan != port.vlan || other.parent != port.parent) continue;
+    errors_.add(*table.table().get("vlan"),
+                fmt::format("vlan {}: port \"{}\" has it already", port.vlan, other.name));
+  }
+}
+
+void PortReader::read_queues(ConfigTable& table, ConfigPort& port) {
+  if (const auto text = table.text("mac")) port.mac = mac_of(*text);
+  if (const auto queues = table.integer("rx_queues", {1, kMostQueues, "receive queues"})) {
+    port.rx_queues = static_cast<std::uint16_t>(*queues);
+  }
+  if (const auto size = table.integer("ring_size", {64, 32768, "descriptors"})) {
+    port.ring_size = static_cast<std::uint32_t>(*size);
+  }
+}
+
 void PortReader::read_addresses(ConfigTable& table, ConfigPort& port) {
   for (const ConfigText& text : table.texts("addresses")) {
     const auto prefix = parse_prefix(text.value);
@@ -154,10 +196,19 @@ void PortReader::read_port(const toml::table& section) {
   }
   ConfigPort port;
   read_name(table, port);
-  read_device(table, port);
-  if (const auto text = table.text("mac")) port.mac = mac_of(*text);
+  const bool is_vlan = section.contains("parent") || section.contains("vlan");
+  if (is_vlan) {
+    read_vlan(table, port);
+  } else {
+    read_device(table, port);
+    read_queues(table, port);
+  }
   read_addresses(table, port);
   if (const auto mtu = table.integer("mtu", {kLeastMtu, kMostMtu, "bytes of IP packet"})) {
+    if (is_vlan && *mtu > port.mtu) {
+      errors_.add(*section.get("mtu"),
+                  fmt::format("mtu {}: must be at most the parent's, {}", *mtu, port.mtu));
+    }
     port.mtu = static_cast<std::uint16_t>(*mtu);
   }
   const bool has_ipv6 = std::ranges::any_of(
@@ -165,12 +216,6 @@ void PortReader::read_port(const toml::table& section) {
   if (has_ipv6 && port.mtu < kLeastIpv6Mtu) {
     errors_.add(section, fmt::format("mtu {}: must be at least {} where a port has IPv6 addresses",
                                      port.mtu, kLeastIpv6Mtu));
-  }
-  if (const auto queues = table.integer("rx_queues", {1, kMostQueues, "receive queues"})) {
-    port.rx_queues = static_cast<std::uint16_t>(*queues);
-  }
-  if (const auto size = table.integer("ring_size", {64, 32768, "descriptors"})) {
-    port.ring_size = static_cast<std::uint32_t>(*size);
   }
   table.finish();
   config_.ports.push_back(std::move(port));

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/classify.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include <rte_prefetch.h>
 
 #include <optional>
@@ -90,7 +93,31 @@ void Classify::frame(Packet packet, Lanes& lanes) {
   const EtherType type = ethernet->type();
   if (type == EtherType::ipv4) return ipv4_frame(packet, is_to_many, lanes);
   if (type == EtherType::ipv6) return ipv6_frame(packet, is_to_many, lanes);
+  if (type == EtherType::vlan) return tagged_frame(packet, lanes);
   lanes.punt.push(packet);
+}
+
+// A frame of a port that is a VLAN of this one becomes that port's, without the tag; one with a
+// priority alone is this port's own (IEEE 802.1Q 9.6). Other VLANs are Linux' business.
+void Classify::tagged_frame(Packet packet, Lanes& lanes) {
+  const auto* tag = packet.header<VlanTag>(sizeof(EthernetHeader));
+  if (tag == nullptr) return drops_->drop(packet, DropReason::classify_runt);
+  PacketMeta& meta = packet.meta();
+  const std::uint16_t vlan = tag->vlan_id();
+  if (vlan != 0) {
+    const auto port = std::ranges::find_if(ports_, [&](const Port& candidate) {
+      return candidate.vlan == vlan && candidate.parent == meta.in_port;
+    });
+    if (port == ports_.end()) return lanes.punt.push(packet);
+    meta.in_port = port->id;
+    port_counters_[port->id].rx_packets.add(1);
+    port_counters_[port->id].rx_bytes.add(packet.length());
+  } else if (tag->type() == EtherType::vlan) {
+    return lanes.punt.push(packet);
+  }
+  std::memmove(packet.data() + sizeof(VlanTag), packet.data(), 2 * sizeof(MacAddress));
+  packet.pull_front(sizeof(VlanTag));
+  frame(packet, lanes);
 }
 
 // A frame to many with a packet for one other host would be multiplied (RFC 1812 5.3.4); the same

@@ -18,9 +18,15 @@ namespace culvert {
 // may be ESP for us in fragments is put together first.
 class Classify {
  public:
+  // `port_counters` is the worker's row.
   Classify(std::span<const Port> ports, const Fib& fib, const PathMtu& path_mtu,
-           Reassembly& reassembly, DropSink& drops)
-      : ports_(ports), fib_(&fib), path_mtu_(&path_mtu), reassembly_(&reassembly), drops_(&drops) {}
+           Reassembly& reassembly, std::span<PortCounters> port_counters, DropSink& drops)
+      : ports_(ports),
+        fib_(&fib),
+        path_mtu_(&path_mtu),
+        reassembly_(&reassembly),
+        port_counters_(port_counters),
+        drops_(&drops) {}
 
   // Frames as a port received them -> lanes esp, inner, inner6, punt.
   void received(std::span<Packet> frames, Lanes& lanes);
@@ -36,6 +42,7 @@ class Classify {
   };
 
   void frame(Packet packet, Lanes& lanes);
+  [[gnu::noinline]] void tagged_frame(Packet packet, Lanes& lanes);
   void ipv4_frame(Packet packet, bool is_to_many, Lanes& lanes);
   void ipv6_frame(Packet packet, bool is_to_many, Lanes& lanes);
   void ipv4(Packet packet, const Ipv4Header& header, Lanes& lanes);
@@ -50,6 +57,7 @@ class Classify {
   const Fib* fib_;
   const PathMtu* path_mtu_;
   Reassembly* reassembly_;
+  std::span<PortCounters> port_counters_;
   DropSink* drops_;
 };
 

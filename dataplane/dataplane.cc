@@ -44,7 +44,11 @@ std::string Dataplane::check_start() const {
   for (std::uint32_t i = 0; i < start_.port_count; ++i) {
     const PortConfig& port = start_.ports[i];
     if (!is_terminated(port.name) || !is_terminated(port.device)) return "port name not terminated";
-    if (port.kind > PortKind::replay || port.mtu < 68) return "port settings out of range";
+    if (port.kind > PortKind::vlan || port.mtu < 68) return "port settings out of range";
+    if (port.vlan != 0 &&
+        (port.vlan > kMostVlan || port.parent >= i || start_.ports[port.parent].vlan != 0)) {
+      return "VLAN or its parent out of range";
+    }
   }
   if (start_.default_policy != PolicyAction::discard &&
       start_.default_policy != PolicyAction::bypass) {
@@ -78,6 +82,8 @@ std::string Dataplane::prepare(const Regions& regions, const Settings& settings)
   for (std::uint32_t i = 0; i < start_.port_count; ++i) {
     ports_[i].id = static_cast<std::uint16_t>(i);
     ports_[i].mtu = start_.ports[i].mtu;
+    ports_[i].vlan = start_.ports[i].vlan;
+    ports_[i].parent = static_cast<std::uint16_t>(ports_[i].vlan == 0 ? i : start_.ports[i].parent);
     ports_[i].name = start_.ports[i].name;
   }
   default_policy_.store(start_.default_policy, std::memory_order_relaxed);
@@ -141,7 +147,7 @@ std::vector<Tx::Way> Dataplane::ways_of(std::uint32_t worker) {
   };
   std::vector<Tx::Way> ways;
   for (std::uint32_t i = 0; i < start_.port_count; ++i) {
-    const Port& port = ports_[i];
+    const Port& port = ports_[ports_[i].parent];
     if (port.device == Port::kNoDevice) {
       ways.push_back(way_by(0));
     } else if (worker < port.tx_queues) {
@@ -149,6 +155,8 @@ std::vector<Tx::Way> Dataplane::ways_of(std::uint32_t worker) {
     } else {
       ways.push_back(way_by(worker % port.tx_queues));
     }
+    ways.back().vlan = ports_[i].vlan;
+    ways.back().parent = ports_[i].parent;
   }
   return ways;
 }
@@ -191,6 +199,7 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
                                                                     .mirrors = mirrors,
                                                                     .rings = rings_,
                                                                     .requests = *requests_,
+                                                                    .sad = *sad_,
                                                                     .fib = *fib_,
                                                                     .clock = clock_,
                                                                     .pool = *pool_,
@@ -199,7 +208,6 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
                                                                     .state_bell = state_bell},
                                                std::move(punt_sink));
   return {};
-                                                                    .sad = *sad_,
 }
 
 Rest::Context Dataplane::rest(std::uint32_t i) {

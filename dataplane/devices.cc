@@ -215,6 +215,14 @@ std::string bring_up_interface(Port& port, const StartConfig& start, std::uint32
   return bring_up(port, config, start.worker_count, pool);
 }
 
+// The device is the parent's; so are its MAC address and what else it tells.
+void join_parent(std::span<Port> ports, Port& port, PortStatus& status) {
+  port.mac = ports[port.parent].mac;
+  std::strncpy(status.driver.data(), "802.1Q", status.driver.size() - 1);
+  status.mac = port.mac.bytes;
+  status.mtu = port.mtu;
+}
+
 }  // namespace
 
 std::string open_devices(const StartConfig& start, rte_mempool& pool, std::span<Port> ports,
@@ -222,6 +230,10 @@ std::string open_devices(const StartConfig& start, rte_mempool& pool, std::span<
   for (std::uint32_t i = 0; i < start.port_count; ++i) {
     const PortConfig& config = start.ports[i];
     Port& port = ports[i];
+    if (port.vlan != 0) {
+      join_parent(ports, port, statuses[i]);
+      continue;
+    }
     const NewSockets packet_sockets(AF_PACKET);
     // The EAL only says again that a device did not open, and twice.
     const int level = rte_log_get_level(RTE_LOGTYPE_EAL);
@@ -247,6 +259,7 @@ std::string open_devices(const StartConfig& start, rte_mempool& pool, std::span<
 
 std::string start_devices(std::span<const Port> ports) {
   for (const Port& port : ports) {
+    if (port.vlan != 0) continue;
     const int result = rte_eth_dev_start(port.device);
     if (result != 0) {
       return "port " + std::string(port.name.data()) + ": does not start: " + rte_strerror(-result);

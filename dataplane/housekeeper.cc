@@ -206,6 +206,7 @@ void Housekeeper::look_after_ports(std::uint64_t now_ns) {
   state.status.heartbeat.fetch_add(1, std::memory_order_relaxed);
   for (std::size_t i = 0; i < context_.mirrors.size(); ++i) {
     const Port& port = context_.ports[i];
+    const std::uint16_t device = context_.ports[port.parent].device;
     rte_eth_link link{};
     if (rte_eth_link_get_nowait(device, &link) == 0) {
       const std::uint8_t is_up = link.link_status != 0 ? 1 : 0;
@@ -217,7 +218,7 @@ void Housekeeper::look_after_ports(std::uint64_t now_ns) {
       }
     }
     rte_eth_stats stats{};
-    if (rte_eth_stats_get(port.device, &stats) == 0) {
+    if (port.vlan == 0 && rte_eth_stats_get(device, &stats) == 0) {
       PortCounters& counters = state.ports[kHousekeeperRow][i];
       counters.rx_no_mbuf.add(stats.rx_nombuf - driver_counts_[i][0]);
       counters.rx_missed.add(stats.imissed - driver_counts_[i][1]);
@@ -249,7 +250,6 @@ void Housekeeper::ring_state_bell() {
   static_cast<void>(!write(context_.state_bell, &one, sizeof one));
 }
 
-void Housekeeper::wait() {
 // Until packets are due, or what rings no bell wants to be looked at.
 timespec Housekeeper::longest_sleep() const {
   const auto next_ns = timed_packets_.next_ns();
@@ -259,6 +259,7 @@ timespec Housekeeper::longest_sleep() const {
   return {0, static_cast<long>(std::min<std::uint64_t>(left, kLongestSleepNs))};
 }
 
+void Housekeeper::wait() {
   std::array<pollfd, kMaxPorts + 2> waits{};
   std::size_t count = 1;  // the first is the bell's
   pollfd& request = waits[count++];

@@ -21,6 +21,8 @@ struct Port {
   std::uint16_t id = 0;              // PortId
   std::uint16_t device = kNoDevice;  // of ethdev
   std::uint16_t mtu = 1500;
+  std::uint16_t vlan = 0;    // 802.1Q VLAN ID of all its frames; 0: a port of its own
+  std::uint16_t parent = 0;  // PortId of the one that has the device; itself without a VLAN
   std::uint16_t rx_queues = 0;
   std::uint16_t tx_queues = 0;
   // Readable when a frame has arrived, by receive queue; empty if the device has no such thing.

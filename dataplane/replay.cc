@@ -33,6 +33,7 @@ class Replay {
   [[nodiscard]] Packet take(Source& source);
   void settle();
   void write_sent();
+  void count_sent(std::uint16_t port, Packet packet);
 
   Dataplane* dataplane_;
   const ReplayFiles* files_;
@@ -73,6 +74,7 @@ std::string Replay::open() {
     port.mac = config.has_mac != 0
                    ? MacAddress{config.mac}
                    : MacAddress{{0x02, 0, 0, 0, 0, static_cast<std::uint8_t>(port.id + 1)}};
+    if (port.vlan != 0) port.mac = dataplane_->ports()[port.parent].mac;
   }
   return {};
 }
@@ -153,6 +155,12 @@ void Replay::settle() {
   write_sent();
 }
 
+void Replay::count_sent(std::uint16_t port, Packet packet) {
+  PortCounters& counters = dataplane_->port_counters(port);
+  counters.tx_packets.add(1);
+  counters.tx_bytes.add(packet.length());
+}
+
 // In the order in which the frames arrived that they come from.
 void Replay::write_sent() {
   rte_mbuf* mbuf = nullptr;
@@ -162,12 +170,11 @@ void Replay::write_sent() {
   }
   std::ranges::stable_sort(sent_, {}, [](Packet packet) { return packet.meta().arrival; });
   for (const Packet packet : sent_) {
-    const std::uint16_t port = packet.meta().out_port;
-    PortCounters& counters = dataplane_->port_counters(port);
-    counters.tx_packets.add(1);
-    counters.tx_bytes.add(packet.length());
+    const Port& port = dataplane_->ports()[packet.meta().out_port];
+    count_sent(port.id, packet);
+    if (port.vlan != 0) count_sent(port.parent, packet);
     dataplane_->counters(0).sent.add(1);
-    const auto sink = sinks_.find(port);
+    const auto sink = sinks_.find(port.parent);
     if (sink != sinks_.end()) sink->second.write(packet.meta().time_ns, packet.bytes());
     rte_pktmbuf_free(packet.mbuf());
   }

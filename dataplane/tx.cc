@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/tx.h"
 
+#include <array>
+#include <cstring>
+
+#include "dataplane/net/ethernet.h"
+
 #include <rte_ethdev.h>
 
 namespace culvert {
@@ -9,6 +14,8 @@ namespace {
 // A full queue is tried again this often before its frames are dropped: software devices make room
 // while they are polled.
 constexpr int kTries = 4;
+
+constexpr std::size_t kMacsBytes = 2 * sizeof(MacAddress);
 
 }  // namespace
 
@@ -21,7 +28,9 @@ Tx::Tx(std::vector<Way> ways, rte_ring* own_relay, std::span<PortCounters> port_
       drops_(&drops) {}
 
 void Tx::send(Lane<WirePacket>& lane) {
-  for (const WirePacket& packet : lane.packets()) add(packet.port(), packet.mbuf());
+  for (const WirePacket& packet : lane.packets()) {
+    if (ways_[packet.port()].vlan == 0 || tag(packet)) add(packet.port(), packet.mbuf());
+  }
   lane.clear();
   if (own_relay_ != nullptr) {
     std::array<rte_mbuf*, kBurst> mbufs;
@@ -30,6 +39,20 @@ void Tx::send(Lane<WirePacket>& lane) {
     for (unsigned i = 0; i < count; ++i) add(Packet(mbufs[i]).meta().out_port, mbufs[i]);
   }
   for (std::uint16_t port = 0; port < batches_.size(); ++port) flush(port);
+}
+
+// False: there was no room, and it was dropped.
+bool Tx::tag(WirePacket wire) {
+  const Packet packet(wire.mbuf());
+  const std::array tag_and_type{wire_ether_type(EtherType::vlan), Be16{ways_[wire.port()].vlan}};
+  std::byte* const front = packet.push_front(sizeof tag_and_type);
+  if (front == nullptr) {
+    drops_->drop(packet, DropReason::esp_out_no_room);
+    return false;
+  }
+  std::memmove(front, front + sizeof tag_and_type, kMacsBytes);
+  std::memcpy(front + kMacsBytes, tag_and_type.data(), sizeof tag_and_type);
+  return true;
 }
 
 void Tx::add(std::uint16_t port, rte_mbuf* mbuf) {
@@ -52,6 +75,11 @@ void Tx::flush(std::uint16_t port) {
   if (passed < mbufs.size()) drops_->drop_all(mbufs.subspan(passed), DropReason::tx_ring_full);
 }
 
+void Tx::count(std::uint16_t port, std::size_t packets, std::uint64_t bytes) {
+  port_counters_[port].tx_packets.add(packets);
+  port_counters_[port].tx_bytes.add(bytes);
+}
+
 void Tx::transmit(std::uint16_t port, std::span<rte_mbuf*> mbufs) {
   const Way& way = ways_[port];
   // Lengths are read before the frames are given away.
@@ -65,8 +93,8 @@ void Tx::transmit(std::uint16_t port, std::span<rte_mbuf*> mbufs) {
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < sent; ++i) total += bytes[i];
   drops_->counters().sent.add(sent);
-  port_counters_[port].tx_packets.add(sent);
-  port_counters_[port].tx_bytes.add(total);
+  count(port, sent, total);
+  if (way.vlan != 0) count(way.parent, sent, total);
   if (sent < mbufs.size()) drops_->drop_all(mbufs.subspan(sent), DropReason::tx_ring_full);
 }
 

@@ -26,6 +26,8 @@ class Tx {
     std::uint16_t queue = 0;
     rte_ring* relay = nullptr;  // not null: of the worker that has the queue
     Bell* bell = nullptr;       // that worker's
+    std::uint16_t vlan = 0;     // every frame gets this tag; 0: none
+    std::uint16_t parent = 0;   // with a tag: the port that counts its frames too
   };
 
   // `ways` by PortId. `own_relay` is where others leave frames for this worker's queues, or null.
@@ -47,9 +49,11 @@ class Tx {
     std::size_t count = 0;
   };
 
+  [[nodiscard]] bool tag(WirePacket packet);
   void add(std::uint16_t port, rte_mbuf* mbuf);
   void flush(std::uint16_t port);
   void transmit(std::uint16_t port, std::span<rte_mbuf*> mbufs);
+  void count(std::uint16_t port, std::size_t packets, std::uint64_t bytes);
 
   std::vector<Way> ways_;
   std::vector<Batch> batches_;

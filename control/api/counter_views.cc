@@ -31,6 +31,8 @@ std::string kind_name(PortKind kind) {
       return "dpdk";
     case PortKind::replay:
       return "replay";
+    case PortKind::vlan:
+      return "vlan";
   }
   return "unknown";
 }
@@ -137,6 +139,8 @@ Json ports_view(const Config& config, const DataplaneView& dataplane, const Stat
                      {"device", port.device},
                      {"kind", kind_name(port.kind)},
                      {"driver", printable(text_of(status.driver))},
+                     {"vlan", port.vlan == 0 ? Json() : Json(port.vlan)},
+                     {"parent", port.vlan == 0 ? Json() : Json(config.ports[port.parent].name)},
                      {"mac", mac_text(status.mac)},
                      {"mtu", status.mtu},
                      {"link", status.link_up != 0 ? "up" : "down"},
@@ -221,10 +225,6 @@ Json balance_view(const StateHead& state) {
           {"stable", is_stable}};
 }
 
-Json version_view(const std::string& instance, const DataplaneView& dataplane) {
-  Json seconds;
-  const std::uint64_t now = now_ns();
-  if (dataplane.started_at_ns != 0 && dataplane.started_at_ns <= now) {
 Json fragments_view(const StateHead& state) {
   const auto total = [&state](auto get) {
     std::uint64_t sum = 0;
@@ -254,6 +254,10 @@ Json fragments_view(const StateHead& state) {
           {"icmp_errors_withheld", total([](Row row) -> auto& { return row.icmp_withheld; })}};
 }
 
+Json version_view(const std::string& instance, const DataplaneView& dataplane) {
+  Json seconds;
+  const std::uint64_t now = now_ns();
+  if (dataplane.started_at_ns != 0 && dataplane.started_at_ns <= now) {
     seconds = (now - dataplane.started_at_ns) / 1'000'000'000;
   }
   return {{"instance", instance},

@@ -161,13 +161,13 @@ Result<void> turn_offloads_on(int ethtool_socket, const std::string& interface,
 
 bool is_receive_offload(std::string_view name) {
   return name.starts_with("rx-gro") || name == "rx-lro" || name == "rx-checksum" ||
-         name == "rx-udp-gro-forwarding";
+         name == "rx-udp-gro-forwarding" || name == "rx-vlan-hw-parse";
 }
 
 bool is_transmit_offload(std::string_view name) {
   return name.starts_with("tx-checksum-") ||
          (name.starts_with("tx-") && name.ends_with("-segmentation")) || name == "tx-gso-partial" ||
-         name == "tx-gso-list";
+         name == "tx-gso-list" || name == "tx-vlan-hw-insert";
 }
 
 }  // namespace culvert

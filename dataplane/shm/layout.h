@@ -60,6 +60,7 @@ enum class PortKind : std::uint8_t {
   linux_interface = 0,  // `device` is an interface in the port namespace
   dpdk_device = 1,      // `device` is a DPDK device string
   replay = 2,           // frames come from a capture; there is no mirror
+  vlan = 3,             // frames are those of `parent` that carry the tag
 };
 
 struct PortConfig {
@@ -71,8 +72,12 @@ struct PortConfig {
   std::uint16_t mtu = 1500;     // bytes of IP packet
   std::uint16_t rx_queues = 0;  // 0: as many as there are workers and the device has
   std::uint32_t ring_size = 0;  // descriptors; 0: the device's choice
+  std::uint16_t vlan = 0;       // 802.1Q VLAN ID, 1 to 4094; 0: a port of its own
+  std::uint16_t parent = 0;     // with a VLAN: PortId of one before this that has none
 };
-static_assert(sizeof(PortConfig) == 264 && std::is_trivially_copyable_v<PortConfig>);
+static_assert(sizeof(PortConfig) == 268 && std::is_trivially_copyable_v<PortConfig>);
+
+inline constexpr std::uint16_t kMostVlan = 4094;
 
 // StartConfig::mss.
 inline constexpr std::uint16_t kMssAuto = 0;            // what fits
@@ -175,22 +180,22 @@ struct alignas(64) SaState {
   std::atomic<std::uint32_t> life{0};  // kSoftLimitReached, kHardLimitReached; bits only come
   // Outbound: the path MTU that ICMP told, and when: pack_path_mtu(); 0: none.
   std::atomic<std::uint32_t> path_mtu{0};
+  // Outbound: MTU of the port that its packets leave by, in bytes; 0: not known yet.
+  std::atomic<std::uint32_t> media_mtu{0};
+  // Inbound with ESN: packets in a row whose ICV was wrong (RFC 4303 A3).
+  std::atomic<std::uint32_t> refused_in_a_row{0};
   // Two lines of what should not happen; DropReason below kSaDropReasons is the index.
   alignas(64) std::array<SharedCounter, 16> drops;
   // Authentic packets that came behind a newer one, accepted or too old, by lateness_bucket().
   alignas(64) std::array<SharedCounter32, kLatenessBuckets> late;
   SharedCounter32 late_accepted;  // of them, those the window took
-  // Outbound: MTU of the port that its packets leave by, in bytes; 0: not known yet.
-  std::atomic<std::uint32_t> media_mtu{0};
-  // Inbound with ESN: packets in a row whose ICV was wrong (RFC 4303 A3).
-  std::atomic<std::uint32_t> refused_in_a_row{0};
+  SharedCounter32 dummies;        // sent or received (RFC 4303 2.6)
+  SharedCounter32 keepalives;     // sent (RFC 3948 2.3)
 };
 static_assert(sizeof(SaState) == 320);
 
 // What the dataplane counts per policy.
 struct PolicyState {
-  SharedCounter32 dummies;        // sent or received (RFC 4303 2.6)
-  SharedCounter32 keepalives;     // sent (RFC 3948 2.3)
   SharedCounter packets;
   SharedCounter bytes;
   SharedCounter last_used_ns;

@@ -5,7 +5,7 @@ from collections import Counter
 
 from sa import ESP_BYTES
 from scapy.layers.ipsec import ESP, IPSecIntegrityError
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import raw
 from transforms import Forged
 
@@ -79,13 +79,19 @@ def frame_faults(place, lab, wanted, seen):
             yield f"{place}: SA {spi:#x} sealed {count} packets with the IV {iv.hex()}"
 
 
+def ip_in(frame):
+    """The IP packet behind the Ethernet header and a VLAN tag, if there is one."""
+    ether = Ether(frame)
+    return ether[Dot1Q].payload if Dot1Q in ether else ether.payload
+
+
 def sealed_part(lab, frame):
     """The SA of an ESP packet that this gateway has sealed, and the packet from its SPI on."""
     ether = Ether(frame)
     if ESP not in ether:
         return None, None
     sa = lab.all_sas().get(ether[ESP].spi)
-    if sa is None or sa.src != ether.payload.src:
+    if sa is None or sa.src != ip_in(frame).src:
         return None, None
     return sa, raw(ether[ESP])
 
@@ -120,13 +126,13 @@ def seal_faults(place, lab, frame):
         if esp[4:8] != esp[12:16]:
             yield f"{place}: IV {esp[8:16].hex()} with sequence number {esp[4:8].hex()}"
     try:
-        sa.open(bytes(Ether(frame).payload), seq_high)
+        sa.open(bytes(ip_in(frame)), seq_high)
     except IPSecIntegrityError:
         yield f"{place}: {description(lab, frame)} does not open"
 
 
 def is_fragment(frame):
-    ip = Ether(frame).payload
+    ip = ip_in(frame)
     return ip.version == 4 and bool(ip.frag or ip.flags.MF)
 
 

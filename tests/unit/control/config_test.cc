@@ -144,6 +144,18 @@ TEST(Config, HasWindowMemoryForTheFloorOfEverySa) {
   EXPECT_GE(result.config->window_slots, 65536ull * window_slots_for(4096));
 }
 
+TEST(Config, MakesPortsOfVlans) {
+  const auto result =
+      parse(port_with("mtu = 1400") + "[[port]]\nname = \"a\"\nparent = \"wan\"\nvlan = 100\n");
+  ASSERT_TRUE(result.config.has_value());
+  const StartConfig start = start_config(*result.config, "west");
+  ASSERT_EQ(start.port_count, 2u);
+  EXPECT_EQ(start.ports[1].kind, PortKind::vlan);
+  EXPECT_EQ(start.ports[1].vlan, 100);
+  EXPECT_EQ(start.ports[1].parent, 0);
+  EXPECT_EQ(start.ports[1].mtu, 1400);
+}
+
 TEST(Config, AllowsTransformsByName) {
   EXPECT_EQ(parse(port_with("")).config->allowed_transforms, 0);
   const auto result = parse(port_with("") + "[esp]\nallow = [\"no-integrity\", \"des-cbc\"]\n");
@@ -228,6 +240,22 @@ TEST(Config, RefusesWhatIsOutOfRangeAndSaysWhatIsAllowed) {
        "via = \"192.0.2.1\"",
        "an address of this gateway"},
       {"[[neighbor]]\naddress = \"192.0.2.2\"\nport = \"wan\"", "\"mac\" is missing"},
+      {"[[port]]\nname = \"a\"\nparent = \"wan\"", "vlan: missing"},
+      {"[[port]]\nname = \"a\"\nvlan = 5", "\"parent\" is missing"},
+      {"[[port]]\nname = \"a\"\nparent = \"lan\"\nvlan = 5", "must be the name of a port above"},
+      {"[[port]]\nname = \"a\"\nparent = \"wan\"\nvlan = 4095", "1 to 4094"},
+      {"[[port]]\nname = \"a\"\nparent = \"wan\"\nvlan = 5\nmtu = 1501", "at most the parent's"},
+      {"[[port]]\nname = \"a\"\nparent = \"wan\"\nvlan = 5\n"
+       "[[port]]\nname = \"b\"\nparent = \"wan\"\nvlan = 5",
+       "port \"a\" has it already"},
+      {"[[port]]\nname = \"a\"\nparent = \"wan\"\nvlan = 5\n"
+       "[[port]]\nname = \"b\"\nparent = \"a\"\nvlan = 6",
+       "must be the name of a port above"},
+      {"[[port]]\nname = \"a\"\nparent = \"wan\"\nvlan = 5\ndevice = \"x\"", "device"},
+      {"[esp]\ndf = \"maybe\"", "must be \"copy\" or \"set\" or \"clear\""},
+      {"[esp]\nnat_keepalive = 3601", "0 to 3600 seconds"},
+      {"[esp]\ndummies = 1001", "0 to 1000"},
+      {"[esp]\nfragment_timeout = 99", "100 to 60000"},
       {"[esp]\nreplay_window = 16", "must be 0 (none), or 32 to 32768"},
       {"[esp]\nfragment = \"never\"", "must be \"before\" or \"after\""},
       {"[esp]\nclamp_mss = 100", "must be 0 (what fits), or 536 to 9000"},
