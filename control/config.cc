@@ -187,6 +187,7 @@ void read_log(ConfigTable& file, ConfigErrors& errors, Config& config) {
   const toml::table* section = file.section("log");
   if (section == nullptr) return;
   ConfigTable table(*section, "[log]", errors);
+  config.audits = table.boolean("audit").value_or(true);
   const auto word = table.word("level", {"debug", "info", "warn", "error"});
   if (word == "debug") config.log_level = LogLevel::debug;
   if (word == "warn") config.log_level = LogLevel::warn;

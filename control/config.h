@@ -94,6 +94,7 @@ struct Config {
 
   // [log]
   LogLevel log_level = LogLevel::info;
+  bool audits = true;  // auditable drops become events
 
   // [control]
   std::string group;                // whose members may use the sockets; empty: root only

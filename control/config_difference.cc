@@ -73,6 +73,7 @@ std::vector<std::string> config_lines(const Config& config) {
       fmt::format("esp: large_window_slots {}", config.window_slots),
       fmt::format("policy: default {}",
                   config.default_policy == PolicyAction::bypass ? "bypass" : "discard"),
+      fmt::format("log: audit {}", config.audits),
       fmt::format("control: group {}", config.group.empty() ? "none" : config.group),
       fmt::format("control: state_dir {}",
                   config.state_dir.empty() ? "default" : config.state_dir.string()),

@@ -80,6 +80,7 @@ void Gateway::make_manager() {
   };
   manager_.emplace(regions_, *dataplane_, std::move(manager_options));
   manager_->add_listener(&events_);
+  events_.set_audits(config_.audits);
 }
 
 void Gateway::push(const Request& request) {

@@ -170,7 +170,7 @@ void Classify::ipv4(Packet packet, const Ipv4Header& header, Lanes& lanes) {
 }
 
 void Classify::ipv4_fragment(Packet fragment, Lanes& lanes) {
-  if (!is_for_us(fragment)) return lanes.inner.push(fragment);
+  if (!is_for_us(*fib_, fragment)) return lanes.inner.push(fragment);
   const std::optional<Packet> whole = reassembly_->add_ipv4(fragment);
   if (whole) ipv4(*whole, *whole->header<Ipv4Header>(0), lanes);
 }
@@ -197,14 +197,9 @@ void Classify::ipv6(Packet packet, Lanes& lanes) {
 }
 
 void Classify::ipv6_fragment(Packet fragment, const Ipv6Chain& chain, Lanes& lanes) {
-  if (!is_for_us(fragment)) return lanes.inner6.push(fragment);
+  if (!is_for_us(*fib_, fragment)) return lanes.inner6.push(fragment);
   const std::optional<Packet> whole = reassembly_->add_ipv6(fragment, chain);
   if (whole) ipv6(*whole, lanes);
-}
-
-bool Classify::is_for_us(Packet packet) const {
-  if (is_ipv6(packet)) return fib_->is_local(packet.header<Ipv6Header>(0)->destination);
-  return fib_->is_local(host_address(packet.header<Ipv4Header>(0)->destination));
 }
 
 // Fragments that come this far are for another host.
@@ -224,7 +219,7 @@ void Classify::nat_t(Packet packet, Payload payload, Lanes& lanes) {
     packet.meta().is_udp_encapsulated = 1;
     return lanes.esp.push(packet);
   }
-  if (kind == NatTKind::ike || !is_for_us(packet)) return lanes.onward(packet);
+  if (kind == NatTKind::ike || !is_for_us(*fib_, packet)) return lanes.onward(packet);
   drops_->drop(packet,
                kind == NatTKind::keepalive ? DropReason::nat_t_keepalive : DropReason::nat_t_runt);
 }

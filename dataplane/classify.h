@@ -51,7 +51,6 @@ class Classify {
   void ipv6_fragment(Packet fragment, const Ipv6Chain& chain, Lanes& lanes);
   void esp(Packet packet, Payload payload, Lanes& lanes);
   void nat_t(Packet packet, Payload payload, Lanes& lanes);
-  [[nodiscard]] bool is_for_us(Packet packet) const;
 
   std::span<const Port> ports_;
   const Fib* fib_;

@@ -155,10 +155,7 @@ void EspInbound::find_sas() {
 // Step 2 for a packet without an SA. ESP that is not for one of our addresses passes through like
 // any other packet.
 void EspInbound::refuse(Packet packet, Lanes& lanes) {
-  const bool is_for_us =
-      is_ipv6(packet) ? fib_->is_local(packet.header<Ipv6Header>(0)->destination)
-                      : fib_->is_local(host_address(packet.header<Ipv4Header>(0)->destination));
-  if (!is_for_us) return lanes.onward(packet);
+  if (!is_for_us(*fib_, packet)) return lanes.onward(packet);
   drops_->drop(packet, DropReason::esp_in_no_sa);
 }
 

@@ -12,6 +12,7 @@
 #include "dataplane/adjacency.h"
 #include "dataplane/fib_v4.h"
 #include "dataplane/fib_v6.h"
+#include "dataplane/ip_packet.h"
 #include "dataplane/quiescence.h"
 #include "dataplane/route_table.h"
 
@@ -149,5 +150,11 @@ class Fib {
   RouteTable<Ipv4Address> v4_;
   RouteTable<Ipv6Address> v6_;
 };
+
+// Whether a packet whose IP header was found ok is for one of our addresses.
+[[nodiscard]] inline bool is_for_us(const Fib& fib, Packet packet) {
+  if (is_ipv6(packet)) return fib.is_local(packet.header<Ipv6Header>(0)->destination);
+  return fib.is_local(host_address(packet.header<Ipv4Header>(0)->destination));
+}
 
 }  // namespace culvert

@@ -82,11 +82,6 @@ template <FamilyWords Words>
   policy_counts_.flush();
 }
 
-bool Forward::is_for_us(Packet packet) const {
-  if (is_ipv6(packet)) return context_.fib.is_local(packet.header<Ipv6Header>(0)->destination);
-  return context_.fib.is_local(host_address(packet.header<Ipv4Header>(0)->destination));
-}
-
 // Step 1 for what came in clear; false: it was dropped. The default is for packets that no policy
 // matches in either direction: what goes on to another host, from the protected side for example,
 // may still have one outbound.
@@ -99,7 +94,7 @@ bool Forward::is_admitted(Packet packet, const PolicyEntry* policy) {
     policy_counts_.add(policy->index, packet);
   }
   if (action == PolicyAction::bypass) return true;
-  if (is_ike(packet) && is_for_us(packet)) return true;
+  if (is_ike(packet) && is_for_us(context_.fib, packet)) return true;
   if (policy == nullptr) {
     packet.meta().wants_policy = 1;
     return true;

@@ -52,7 +52,6 @@ class Forward {
   void forward_burst(std::span<Packet> packets, Flows<Words>& flows, Lanes& lanes);
   [[nodiscard]] bool is_admitted(Packet packet, const PolicyEntry* policy);
   [[nodiscard]] bool is_admitted_opened(Packet packet, const PolicyEntry* policy);
-  [[nodiscard]] bool is_for_us(Packet packet) const;
   template <typename Header>
   void route(Packet packet, Header& header, const FlowVerdict& verdict, Lanes& lanes);
   void punt(Packet packet, std::uint16_t port, Lanes& lanes);

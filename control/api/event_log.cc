@@ -54,6 +54,7 @@ Json& EventLog::append(std::string_view name, std::uint64_t time_ns) {
 void EventLog::add(const Event& event) {
   switch (event.type) {
     case EventType::audit: {
+      if (!audits_) return;
       Json& entry = append("audit", event.time_ns);
       entry["reason"] = reason_name(event.value & 0xff);
       entry["spi"] = spi_text(event.spi);

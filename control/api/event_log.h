@@ -19,6 +19,9 @@ class EventLog final : public SaListener {
  public:
   static constexpr std::size_t kKept = 4096;
 
+  // Whether auditable drops are kept (RFC 4303 4: the administrator says so).
+  void set_audits(bool audits) { audits_ = audits; }
+
   // Of the dataplane. Those about SAs come through the listener, once they are true for control.
   void add(const Event& event);
 
@@ -32,6 +35,7 @@ class EventLog final : public SaListener {
  private:
   Json& append(std::string_view name, std::uint64_t time_ns);
 
+  bool audits_ = true;
   std::deque<Json> events_;
   std::uint64_t next_number_ = 1;
 };

@@ -185,7 +185,7 @@ TEST(Config, GuessesWhatAnUnknownKeyWasMeantToBe) {
 
 TEST(Config, ListsTheKeysWhenAnUnknownOneIsLikeNone) {
   EXPECT_THAT(errors_of(port_with("") + "[log]\nfrobnication = 1\n"),
-              ElementsAre(HasSubstr("unknown key \"frobnication\" in [log]: allowed are level")));
+              ElementsAre(HasSubstr("unknown key \"frobnication\" in [log]: allowed are audit, level")));
 }
 
 TEST(Config, SaysWhereTheSyntaxIsWrong) {
