@@ -80,6 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)xfrm::parse_sa_filter(*message);
     (void)xfrm::parse_policy_name(*message);
     (void)xfrm::parse_policy_type(*message);
+    (void)xfrm::parse_migration(*message);
   }
   return 0;
 }
