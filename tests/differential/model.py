@@ -111,7 +111,7 @@ class Model:
             side.next -= 1
             raise Refused("esp_out_seq_overflow", sa.spi)
         if sa.is_transport:
-            at, protocol_at = esp_place(packet)
+            at, protocol_at = self.place_of_esp(packet)
             own, clear, protocol = packet[:at], packet[at:], packet[protocol_at]
         else:
             own, clear, protocol = b"", packet, IPV6 if packet[0] >> 4 == 6 else IPIP
@@ -127,6 +127,10 @@ class Model:
             front += struct.pack("!HHHH", *sa.encap, behind, 0)
         front += struct.pack("!II", sa.spi, seq & 0xFFFFFFFF)
         return Outcome("sealed", sa.spi, "wan", packet, seq, clear, front)
+
+    @staticmethod
+    def place_of_esp(packet):
+        return esp_place(packet)
 
     def largest(self, sa):
         outer = (40 if sa.is_ipv6 else 20) + (8 if sa.encap else 0) + 8 + sa.transform.iv_bytes

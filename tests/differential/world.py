@@ -74,6 +74,8 @@ class Pair:
         end = f" encap espinudp {{}} {{}} {'0.0.0.0' if self.outer == 4 else '::'}"
         reqid = self.index + 1
         flags = self.flags + (["esn"] if self.esn else [])
+        if self.inner != self.outer:
+            flags = flags + ["af-unspec"]  # or Linux takes the SA's selector to be of the outer one
         common = f"reqid {reqid} mode {mode}"
         if flags:
             common += " flag " + " ".join(flags)

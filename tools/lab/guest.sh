@@ -10,7 +10,8 @@
 #                                    Returns when it takes commands; false if it does not.
 #   lab_guest_run NAME COMMAND...    runs a shell command there; see guest_run
 #   lab_guest_folder NAME            its exchange folder, /mnt to the guest
-#   lab_guest_esp NAME               loads all of ESP and UDP encapsulation there
+#   lab_guest_esp NAME [MODULE...]   loads all of ESP there, and those modules, and holds port 4500
+#                                    for ESP in UDP; from then on no module is loaded by itself
 
 lab_guest_folder() { echo "$LAB_DIR/guest-$1"; }
 
@@ -21,7 +22,7 @@ lab_guest_run() {
 }
 
 lab_guest() {
-  local name=$1 ns=$2 root exchange interface count=0 devices=() word=""
+  local name=$1 ns=$2 root exchange interface cpu count=0 devices=() word=""
   root=$(realpath "$3/root")
   shift 3
   exchange=$(lab_guest_folder "$name")
@@ -33,9 +34,11 @@ lab_guest() {
     )")
     count=$((count + 1))
   done
+  # Frames that one thread sends by veth arrive in order as long as it stays on one CPU.
+  cpu=$(taskset -cp $$ | sed 's/.*[-, ]//')
   # Its memory is a file without a name; both ends of each pipe stay open, or it would see an end.
-  lab_spawn "$ns" "$exchange/console" "$root/usr/bin/linux.uml" mem=192M umid="$name" \
-    uml_dir="$exchange/" rootfstype=hostfs rootflags="$root" ro init=/init quiet \
+  lab_spawn "$ns" "$exchange/console" taskset -c "$cpu" "$root/usr/bin/linux.uml" mem=192M \
+    umid="$name" uml_dir="$exchange/" rootfstype=hostfs rootflags="$root" ro init=/init quiet \
     con=null con0=null,fd:1 con1=fd:3,fd:4 ssl=null exchange="$exchange" "${devices[@]}" \
     3<>"$exchange/requests" 4<>"$exchange/answers"
   read -r -t 60 word 3<>"$exchange/answers" <&3
@@ -50,8 +53,8 @@ lab_guest_esp() {
   local modules=(ipv6 xfrm_user esp4 esp6 authenc authencesn echainiv seqiv drbg
     cbc ccm chacha20poly1305 chacha_generic cmac ctr des_generic ecb gcm ghash-generic hmac
     poly1305_generic sha512_generic xcbc)
-  # Then it need not look for modules that are named like each pair of algorithms, which takes
-  # longer than all the rest.
-  lab_guest_run "$1" "busybox modprobe -a ${modules[*]} && echo >/proc/sys/kernel/modprobe &&
-    udp_encap"
+  # It would look for modules that are named like each pair of algorithms, which takes longer than
+  # all the rest.
+  lab_guest_run "$1" "busybox modprobe -a ${modules[*]} ${*:2} &&
+    echo >/proc/sys/kernel/modprobe && udp_encap"
 }
