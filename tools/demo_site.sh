@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # The demo's two sites, their gateways and the internet between them; sourced by tools/demo and by
-# smoke tests that need the same picture. Needs lib.sh and lab.sh.
+# smoke tests that need the same picture. Needs lib.sh and lab/namespaces.sh.
 #
 #   make_sites          host-a, gw-a, internet, gw-b, host-b, joined by veth
 #   plain_up/_down      the plain forwarder in both gateways' places

@@ -9,7 +9,7 @@
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/../../tools/lib.sh"
-. "$ROOT/tools/lab.sh"
+. "$ROOT/tools/lab/namespaces.sh"
 . "$ROOT/tools/demo_site.sh"
 
 SMOKE_FAILURES=0

@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 #
 # Guests: User-Mode Linux, a whole kernel as a process, for what namespaces of this machine's kernel
-# may lack (ESP above all). Sourced behind lab.sh; a guest lives in a namespace of the lab and goes
-# with it.
+# may lack (ESP above all). Sourced behind namespaces.sh; a guest lives in one of its namespaces
+# and goes with it.
 #
 #   lab_guest NAME NS FOLDER IF...   starts a guest in NS, its vec0, vec1, ... on these interfaces,
 #                                    which it takes as they are; FOLDER is tools/lab/guest_root's.

@@ -27,7 +27,7 @@ lab_begin() {
   LAB_PIDS=()
   LAB_AT_EXIT=()
   # Meson kills a test half a second after its SIGTERM, which is sooner than a gateway ends.
-  setsid bash -c '. "$0/tools/lib.sh"; . "$0/tools/lab.sh"; lab_sweep_after "$@"' \
+  setsid bash -c '. "$0/tools/lib.sh"; . "$0/tools/lab/namespaces.sh"; lab_sweep_after "$@"' \
     "$ROOT" $$ "$LAB_DIR" >/dev/null 2>&1 </dev/null &
   LAB_SWEEPER=$!
   trap lab_end EXIT
