@@ -69,6 +69,7 @@ Error refusal_error(Refusal refusal) {
     case Refusal::bad_selector:
     case Refusal::bad_enum:
     case Refusal::bad_tfc:
+    case Refusal::bad_range:
       return {EINVAL, message};
     case Refusal::bad_port:
       return {ENODEV, message};
@@ -76,6 +77,8 @@ Error refusal_error(Refusal refusal) {
       return {EEXIST, message};
     case Refusal::no_window_memory:
     case Refusal::no_table_memory:
+    case Refusal::too_many_masks:
+    case Refusal::too_many_ranges:
       return {ENOBUFS, message};
     case Refusal::none:
     case Refusal::unknown_op:

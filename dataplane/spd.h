@@ -10,12 +10,14 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "dataplane/bucket_table.h"
 #include "dataplane/flow_key.h"
 #include "dataplane/quiescence.h"
 #include "dataplane/shm/messages.h"
+#include "dataplane/spd_selector.h"
 #include "dataplane/table_memory.h"
 
 namespace culvert {
@@ -29,8 +31,10 @@ struct alignas(64) PolicyEntry {
   std::uint32_t index = 0;     // the policy's slot, for its counters
   std::uint32_t reqid = 0;
   PolicyAction action = PolicyAction::none;
-  bool is_optional = false;
   std::uint8_t sa_count = 0;
+  bool is_optional = false;
+  bool spreads : 1 = false;     // each flow has one of `sas` to itself
+  bool has_ranges : 1 = false;  // a flow that is `match` must also lie within its bounds
   // The second line, for those that protect.
   alignas(64) std::array<SaIndex, kMaxPolicySas> sas{};
   IpAddress template_src;
@@ -57,14 +61,20 @@ concept FamilyWords = std::same_as<Words, FlowWords> || std::same_as<Words, Flow
 // anything. IPv4 and IPv6 have tuples of their own, by flows of 2 and of 5 words, in the same
 // table; a policy of no family has an entry in both.
 //
-// Limit: adding a policy walks those with the very same selector and a better priority.
+// A policy with ranges stands under the mask of the smallest prefix around each of them, as one
+// entry, and its bounds are compared once that is found. Policies under the same words of the same
+// tuple make a chain, the best first, which a look-up follows to the first that holds. All of a
+// chain have the middle of their prefixes in common, as each range reaches across it: a chain is as
+// long as policies overlap in one flow, however many there are, and at most kMaxRanges of them have
+// ranges. So a look-up costs a probe per tuple and, at worst, kMaxRanges comparisons in each.
 class Spd {
  public:
   static constexpr std::uint32_t kMaxTuples = 4096;  // of both directions and families together
+  static constexpr std::uint32_t kMaxRanges = 64;    // policies with ranges in one chain
 
   // Reserves memory for policies with indices below max_policies, about 170 bytes for each that is
-  // ever used. `secret` is random and stays in this process. nullptr: there is not enough memory.
-  // `quiescence` outlives the SPD.
+  // ever used, and 128 more if it has ranges. `secret` is random and stays in this process.
+  // nullptr: there is not enough memory. `quiescence` outlives the SPD.
   [[nodiscard]] static std::unique_ptr<Spd> create(std::uint32_t max_policies, std::uint64_t secret,
                                                    Quiescence& quiescence);
   Spd(const Spd&) = delete;
@@ -73,9 +83,10 @@ class Spd {
   // Writer. Adds the policy or replaces the one at `index`; there is no moment at which a packet
   // that both match finds neither. One replaced under the same selector and priority keeps its
   // place among equals. Takes microseconds; it waits for quiescence once in hundreds of changes,
-  // and when a policy gets a selector of other prefix lengths or masks.
-  // Refusals, which change nothing: bad_index, bad_enum (direction, action), bad_family,
-  // bad_prefix, bad_sa_set (sa_count), no_table_memory (more than kMaxTuples).
+  // and when a policy gets a selector of other prefix lengths or masks, or another place in a chain
+  // with ranges.
+  // Refusals, which change nothing: bad_index, those of validate(), too_many_masks (kMaxTuples),
+  // too_many_ranges (kMaxRanges).
   [[nodiscard]] Refusal set(std::uint32_t index, const PolicySpec& spec);
 
   // Writer. Refusals: bad_index, slot_empty.
@@ -114,12 +125,13 @@ class Spd {
   using EntryId = std::uint32_t;
   using TupleId = std::uint32_t;
   static constexpr EntryId kNoEntry = 0;
+  static constexpr int kTupleShift = 40;
 
   // What readers know of a tuple.
   template <FamilyWords Words>
   struct Tuple {
     Words mask{};
-    std::uint64_t tag = 0;  // TupleId << 40: makes the words of two tuples differ
+    std::uint64_t tag = 0;  // TupleId << kTupleShift: makes the words of two tuples differ
     std::uint32_t best_priority = 0;
   };
   // Immutable, sorted by best priority; replaced as a whole.
@@ -157,10 +169,22 @@ class Spd {
     TupleKey key;
     std::map<std::uint32_t, std::uint32_t> priorities;  // how many policies have each
   };
-  // Neighbours among policies with the same selector, best first. Readers only meet the first.
+  // Neighbours in a chain, best first.
   struct Links {
     EntryId previous;
     EntryId next;
+  };
+  // What readers need of an entry with ranges, in the order of its cache lines for IPv4.
+  struct alignas(64) RangedEntry {
+    FlowBounds bounds;
+    // In its chain. Release by the writer, acquire by readers: who comes to an entry sees it.
+    std::atomic<EntryId> next;
+  };
+  // A chain of more than a few, by rank, so that none has to be walked to find a place in it.
+  using Rank = std::pair<std::uint32_t, std::uint64_t>;  // priority, order
+  struct LongChain {
+    std::map<Rank, EntryId> by_rank;
+    std::uint32_t ranges = 0;  // how many of them have ranges
   };
   struct PolicyEntries {
     EntryId v4;
@@ -173,7 +197,7 @@ class Spd {
     return direction == Direction::in ? 0 : 1;
   }
   [[nodiscard]] static TupleId tuple_of(const PolicyEntry& entry) {
-    return static_cast<TupleId>(entry.match.rest >> 40);
+    return static_cast<TupleId>(entry.match.rest >> kTupleShift);
   }
   // The part of the hash that an entry of the table carries; never 0.
   [[nodiscard]] static std::uint32_t tag_of(std::uint64_t hash) {
@@ -183,6 +207,8 @@ class Spd {
   [[nodiscard]] std::uint64_t hash(const FlowWords6& words) const;
   template <FamilyWords Words>
   [[nodiscard]] EntryId find_first(const Words& words, std::uint64_t hash) const;
+  template <FamilyWords Words>
+  [[nodiscard]] EntryId find_within(EntryId id, const Words& flow) const;
   template <FamilyWords Words>
   std::size_t probe(const Tuple<Words>& tuple, std::span<const Words> flows, Found& found) const;
   template <FamilyWords Words>
@@ -194,10 +220,17 @@ class Spd {
   [[nodiscard]] EntryId take_entry();
   [[nodiscard]] std::uint64_t hash_of(const PolicyEntry& entry) const;
   [[nodiscard]] EntryId first_like(const PolicyEntry& entry, std::uint64_t hash) const;
-  void place(EntryId& slot, const PolicyEntry& wanted, TupleId tuple);
+  [[nodiscard]] bool has_room(const PolicyEntry& wanted, EntryId own) const;
+  void place(EntryId& slot, const PolicyEntry& wanted, const FlowBounds& bounds);
+  [[nodiscard]] bool keeps_place(EntryId old_id, const PolicyEntry& wanted,
+                                 const FlowBounds& bounds) const;
   void drop(EntryId& slot);
+  [[nodiscard]] Links place_in_chain(EntryId id, EntryId first);
+  [[nodiscard]] bool is_walked_to(EntryId id) const;
+  void set_next(EntryId id, EntryId next);
   void link(EntryId id);
   void unlink(EntryId id);
+  void leave_long_chain(const PolicyEntry& entry);
   void take_place_of(EntryId old_id, EntryId id);
   void count_priority(const PolicyEntry& entry);
   void uncount_priority(const PolicyEntry& entry);
@@ -217,12 +250,14 @@ class Spd {
   std::atomic<std::uint64_t> version_{1};
   BucketTable firsts_;                // by selector: the best of the policies that have it
   TableMemory<PolicyEntry> entries_;  // by EntryId; 0 is none
+  TableMemory<RangedEntry> ranged_;   // by EntryId; only of those that have ranges
   TupleLists<FlowWords> lists_v4_;
   TupleLists<FlowWords6> lists_v6_;
 
   // The writer's own.
   TableMemory<Links> links_;              // by EntryId
   TableMemory<PolicyEntries> by_policy_;  // of each policy index
+  std::map<FlowWords6, LongChain> long_chains_;
   std::vector<TupleRecord> tuples_;
   std::map<TupleKey, TupleId> tuple_ids_;
   std::vector<TupleId> free_tuples_;

@@ -51,6 +51,15 @@ Spd::EntryId Spd::find_first(const Words& words, std::uint64_t hash) const {
   return id == BucketTable::kNone ? kNoEntry : id;
 }
 
+// The first of the chain from `id` on that the flow belongs to.
+template <FamilyWords Words>
+Spd::EntryId Spd::find_within(EntryId id, const Words& flow) const {
+  while (id != kNoEntry && entries_[id].has_ranges && !is_within(ranged_[id].bounds, flow)) {
+    id = ranged_[id].next.load(std::memory_order_acquire);  // pairs with the release in set_next()
+  }
+  return id;
+}
+
 // Looks all flows up in one tuple, but for those whose policy no policy of it can beat. Returns how
 // many it did look up: once that is none, later tuples cannot win either.
 template <FamilyWords Words>
@@ -84,6 +93,10 @@ std::size_t Spd::probe(const Tuple<Words>& tuple, std::span<const Words> flows,
     EntryId id = ids[i];
     if (id == BucketTable::kNone || !is_selected(entries_[id], words)) {
       id = find_first(words, hashes[likely[i]]);
+      if (id == kNoEntry) continue;
+    }
+    if (entries_[id].has_ranges) {
+      id = find_within(id, flows[position]);
       if (id == kNoEntry) continue;
     }
     const PolicyEntry*& policy = found.policies[position];

@@ -50,6 +50,28 @@ struct Selector {
 };
 static_assert(sizeof(Selector) == 44);
 
+// Bits of SelectorRanges::fields.
+inline constexpr std::uint8_t kRangeSrc = 1;
+inline constexpr std::uint8_t kRangeDst = 2;
+inline constexpr std::uint8_t kRangeSrcPort = 4;
+inline constexpr std::uint8_t kRangeDstPort = 8;
+inline constexpr std::uint8_t kRangeAllFields = 15;
+
+// Where a selector says more than prefixes and masks can (RFC 4301 4.4.1.1): the last value of each
+// field named in `fields`, whose first is the selector's own; the prefix length or mask there is
+// then not looked at. All that is not named is 0.
+struct SelectorRanges {
+  IpAddress src_last;
+  IpAddress dst_last;
+  Be16 src_port_last;  // of ICMP the type
+  Be16 dst_port_last;  // of ICMP the code
+  std::uint8_t fields = 0;
+  std::array<std::uint8_t, 3> reserved{};
+  [[nodiscard]] constexpr bool has(std::uint8_t field) const { return (fields & field) != 0; }
+  friend constexpr bool operator==(const SelectorRanges&, const SelectorRanges&) = default;
+};
+static_assert(sizeof(SelectorRanges) == 40);
+
 enum class Direction : std::uint8_t { none = 0, in = 1, out = 2 };
 enum class SaMode : std::uint8_t { transport = 0, tunnel = 1 };
 
@@ -146,8 +168,12 @@ struct PolicySpec {
   IpAddress template_dst;
   std::uint32_t order = 0;  // among equal priorities the lower is tried first
   std::array<std::uint32_t, kMaxPolicySas> sas{};  // outbound: SA indices, the newest first
+  SelectorRanges ranges;
+  // 1: each flow has one of `sas` to itself, by a hash; 0: all packets take the first there is.
+  std::uint8_t spreads = 0;
+  std::array<std::uint8_t, 7> reserved{};
 };
-static_assert(sizeof(PolicySpec) == 128 && std::is_trivially_copyable_v<PolicySpec>);
+static_assert(sizeof(PolicySpec) == 176 && std::is_trivially_copyable_v<PolicySpec>);
 
 enum class RequestOp : std::uint8_t {
   none = 0,
@@ -188,27 +214,31 @@ struct Request {
 static_assert(sizeof(Request) == 64 && std::is_trivially_copyable_v<Request>);
 
 // Why the dataplane refused a request. X(name, sentence for people).
-#define CULVERT_REFUSALS(X)                                                     \
-  X(none, "done")                                                               \
-  X(unknown_op, "the request's operation is not known")                         \
-  X(bad_index, "the slot index is beyond the table")                            \
-  X(bad_generation, "the slot's generation is not the request's")               \
-  X(slot_in_use, "the slot holds another SA or policy")                         \
-  X(slot_empty, "the slot holds no such SA or policy")                          \
-  X(bad_enum, "a field has a value outside its list")                           \
-  X(bad_family, "the address family is not carried here")                       \
-  X(bad_spi, "SPIs 0 to 255 are reserved")                                      \
-  X(bad_transform, "the transform is not known")                                \
-  X(bad_key, "the key's length is not the transform's")                         \
-  X(bad_window, "the replay window is neither 32 to 32768 nor 0 without ESN")   \
-  X(bad_prefix, "the prefix length is beyond the family's")                     \
-  X(bad_port, "the port does not exist")                                        \
-  X(bad_sa_set, "the policy names an SA that is not an installed outbound one") \
-  X(duplicate_sa, "an SA with this destination and SPI is installed")           \
-  X(no_window_memory, "no memory left for replay windows of this size")         \
-  X(no_table_memory, "the table is full")                                       \
-  X(bad_selector, "the selector's families or prefixes do not fit together")    \
-  X(bad_tfc, "traffic flow padding is at most to 65535 bytes")
+#define CULVERT_REFUSALS(X)                                                            \
+  X(none, "done")                                                                      \
+  X(unknown_op, "the request's operation is not known")                                \
+  X(bad_index, "the slot index is beyond the table")                                   \
+  X(bad_generation, "the slot's generation is not the request's")                      \
+  X(slot_in_use, "the slot holds another SA or policy")                                \
+  X(slot_empty, "the slot holds no such SA or policy")                                 \
+  X(bad_enum, "a field has a value outside its list")                                  \
+  X(bad_family, "the address family is not carried here")                              \
+  X(bad_spi, "SPIs 0 to 255 are reserved")                                             \
+  X(bad_transform, "the transform is not known")                                       \
+  X(bad_key, "the key's length is not the transform's")                                \
+  X(bad_window, "the replay window is neither 32 to 32768 nor 0 without ESN")          \
+  X(bad_prefix, "the prefix length is beyond the family's")                            \
+  X(bad_port, "the port does not exist")                                               \
+  X(bad_sa_set, "the policy names an SA that is not an installed outbound one")        \
+  X(duplicate_sa, "an SA with this destination and SPI is installed")                  \
+  X(no_window_memory, "no memory left for replay windows of this size")                \
+  X(no_table_memory, "the table is full")                                              \
+  X(bad_selector, "the selector's families or prefixes do not fit together")           \
+  X(bad_tfc, "traffic flow padding is at most to 65535 bytes")                         \
+  X(bad_range, "a range of the policy's selector ends before it begins")               \
+  X(too_many_masks,                                                                    \
+    "policies have 4096 different sets of prefix lengths and port masks, no more fit") \
+  X(too_many_ranges, "64 policies with ranges overlap in one place, no more fit")
 
 enum class Refusal : std::uint8_t {
 #define CULVERT_ENUM(name, text) name,

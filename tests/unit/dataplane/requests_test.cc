@@ -246,6 +246,10 @@ TEST_F(HostileRequests, PoliciesRoutesAndNeighborsOutOfRangeAreRefusedByTheirNam
   policy.sas[0] = kMaxSas;
   EXPECT_EQ(ask(set), Refusal::bad_sa_set);
   policy.sas[0] = 0;
+  policy.selector.dst_port = Be16{2};
+  policy.ranges = {.dst_port_last = Be16{1}, .fields = kRangeDstPort};
+  EXPECT_EQ(ask(set), Refusal::bad_range);
+  policy.ranges = {};
   EXPECT_EQ(ask(set), Refusal::none);
   EXPECT_EQ(ask({.op = RequestOp::policy_set, .index = kMaxPolicies, .generation = 1}),
             Refusal::bad_index);

@@ -198,7 +198,7 @@ TEST_F(SpdTest, RefusesMoreTuplesThanItHasAndReusesThoseThatBecameEmpty) {
   for (std::uint32_t i = 0; i < 4095; ++i) set(i, with_masks(i));
   set(4095, with_masks(4095));
   EXPECT_EQ(spd_->tuple_count(Direction::out), Spd::kMaxTuples);
-  EXPECT_EQ(spd_->set(0, with_masks(5000)), Refusal::no_table_memory);
+  EXPECT_EQ(spd_->set(0, with_masks(5000)), Refusal::too_many_masks);
   EXPECT_EQ(spd_->size(), 4096u);
   ASSERT_EQ(spd_->remove(17), Refusal::none);
   EXPECT_EQ(spd_->set(17, with_masks(5000)), Refusal::none);

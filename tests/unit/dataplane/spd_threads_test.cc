@@ -60,5 +60,41 @@ TEST(SpdThreads, AlwaysFindARightPolicyWhilePoliciesAreReplaced) {
   readers.stop();
 }
 
+// Every flow is under a policy with a range at every moment, while the chain around it changes: the
+// policy moves from place to place, and others come and go before it.
+TEST(SpdThreads, AlwaysFindAPolicyInAChainThatChanges) {
+  ReaderThreads readers(2);
+  const auto spd = Spd::create(32, 5, readers);
+  ASSERT_NE(spd, nullptr);
+  // Around port 32768, so that all are in one chain; only that of index 0 is for the flow.
+  const auto policy = [](std::uint16_t first, std::uint16_t last, std::uint32_t priority) {
+    PolicySpec spec = policy_for({network(0), 24}, {network(1), 24}, priority);
+    spec.selector.dst_port = Be16{first};
+    spec.ranges.dst_port_last = Be16{last};
+    spec.ranges.fields = kRangeDstPort;
+    return spec;
+  };
+  ASSERT_EQ(spd->set(0, policy(1000, 40000, 50)), Refusal::none);
+  readers.start([&] {
+    const FlowWords words = flow(network(0) + 1, network(1) + 1, IpProtocol::udp, 7, 2000);
+    for (int repeat = 0; repeat < 200; ++repeat) {
+      const PolicyEntry* const found = spd->lookup(Direction::out, words);
+      ASSERT_NE(found, nullptr);
+      ASSERT_EQ(found->index, 0u);
+    }
+  });
+  for (std::uint32_t round = 0; round < 3000; ++round) {
+    const std::uint32_t other = 1 + round % 30;
+    ASSERT_EQ(spd->set(other, policy(30000, 40000, round * 7 % 100)), Refusal::none);
+    if (round % 5 == 0) {
+      ASSERT_EQ(spd->set(0, policy(1000, 40000, round * 13 % 100)), Refusal::none);
+    }
+    if (round % 3 == 0) {
+      ASSERT_EQ(spd->remove(other), Refusal::none);
+    }
+  }
+  readers.stop();
+}
+
 }  // namespace
 }  // namespace culvert
