@@ -13,6 +13,7 @@
 #include "dataplane/net/tcp.h"
 #include "dataplane/net/udp.h"
 #include "dataplane/path_mtu.h"
+#include "dataplane/sa_spread.h"
 
 namespace culvert {
 namespace {
@@ -182,27 +183,36 @@ void EspOutbound::bypass(Packet packet, Lanes& lanes) {
   to_next_hop(packet, index, lanes);
 }
 
-// Step 2. An SA that was just removed counts as none.
-EspOutbound::Outgoing EspOutbound::outgoing_of(const PolicyEntry& policy,
+// Step 2. From where on in the policy's set the packet's SA is looked for: the newest is the first.
+std::uint8_t EspOutbound::place_of(Packet packet, const PolicyEntry& policy) const {
+  if (!policy.spreads) return 0;
+  if (packet.meta().is_piece != 0) return split_place_;
+  return spread_place(policy, context_.sad, spread_hash(packet));
+}
+
+// An SA that was just removed counts as none.
+EspOutbound::Outgoing EspOutbound::outgoing_of(const PolicyEntry& policy, std::uint8_t place,
                                                std::uint64_t now_ns) const {
-  for (const SaIndex index : policy.sa_set()) {
+  for (std::size_t i = place; i < policy.sa_count; ++i) {
+    const SaIndex index = policy.sas[i];
     const Sa* sa = context_.sad.sa(index);
     if (sa == nullptr || sa->direction != Direction::out) continue;
-    return outgoing_by(*sa, &policy, now_ns);
+    return outgoing_by(*sa, &policy, place, now_ns);
   }
-  return {.policy = &policy, .time_ns = now_ns};
+  return {.policy = &policy, .time_ns = now_ns, .place = place};
 }
 
 EspOutbound::Outgoing EspOutbound::outgoing_by(const Sa& sa, const PolicyEntry* policy,
-                                               std::uint64_t now_ns) const {
+                                               std::uint8_t place, std::uint64_t now_ns) const {
   const std::uint32_t mtu = effective_mtu(sa, now_ns);
-  return {policy, now_ns, &sa, mtu, largest_inner(sa, mtu)};
+  return {policy, now_ns, &sa, place, mtu, largest_inner(sa, mtu)};
 }
 
 void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes) {
   const std::uint64_t now_ns = packet.meta().time_ns;
-  if (outgoing_.policy != &policy || outgoing_.time_ns != now_ns) {
-    outgoing_ = outgoing_of(policy, now_ns);
+  const std::uint8_t place = place_of(packet, policy);
+  if (outgoing_.policy != &policy || outgoing_.time_ns != now_ns || outgoing_.place != place) {
+    outgoing_ = outgoing_of(policy, place, now_ns);
   }
   const Sa* const sa = outgoing_.sa;
   if (sa == nullptr) {

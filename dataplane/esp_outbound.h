@@ -85,6 +85,7 @@ class EspOutbound {
     const PolicyEntry* policy = nullptr;
     std::uint64_t time_ns = 0;  // of the packet it was found for
     const Sa* sa = nullptr;     // nullptr: none
+    std::uint8_t place = 0;     // in the policy's set, from which on it was looked for
     std::uint32_t mtu = 0;      // of the SA's path
     std::uint32_t fitting = 0;  // bytes of the largest inner packet
   };
@@ -125,9 +126,11 @@ class EspOutbound {
   void send_pieces(const Candidate& candidate, Lanes& lanes);
   void admit(Packet packet, std::uint32_t split_mtu);
   void send_keepalive(Packet packet, const Sa& sa, Lanes& lanes);
-  [[nodiscard]] Outgoing outgoing_by(const Sa& sa, const PolicyEntry* policy,
+  [[nodiscard]] Outgoing outgoing_by(const Sa& sa, const PolicyEntry* policy, std::uint8_t place,
                                      std::uint64_t now_ns) const;
-  [[nodiscard]] Outgoing outgoing_of(const PolicyEntry& policy, std::uint64_t now_ns) const;
+  [[nodiscard]] std::uint8_t place_of(Packet packet, const PolicyEntry& policy) const;
+  [[nodiscard]] Outgoing outgoing_of(const PolicyEntry& policy, std::uint8_t place,
+                                     std::uint64_t now_ns) const;
   void take_sequence_numbers();
   void prepare(std::size_t i);
   [[nodiscard]] std::byte* put_ip_header(const Candidate& candidate, const InnerTraits& inner,
@@ -143,7 +146,9 @@ class EspOutbound {
   std::array<CryptoJob, kBurst> jobs_;
   std::size_t candidate_count_ = 0;
   Outgoing outgoing_;  // of the last packet
-  NextHop next_hop_;   // of the last packet
+  // Outgoing::place of what was split last. Its pieces come next, before anything else is split.
+  std::uint8_t split_place_ = 0;
+  NextHop next_hop_;  // of the last packet
   PolicyCounts policy_counts_;
   SaGroups groups_;
 };

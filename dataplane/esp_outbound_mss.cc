@@ -6,6 +6,7 @@
 #include "dataplane/ip_packet.h"
 #include "dataplane/mss_clamp.h"
 #include "dataplane/net/tcp.h"
+#include "dataplane/sa_spread.h"
 
 namespace culvert {
 namespace {
@@ -37,13 +38,22 @@ void EspOutbound::clamp_syn(Packet packet, const Outgoing& outgoing) const {
 // Only one packet of each connection comes as far as the policies.
 void EspOutbound::clamp_syn_for_answers(Packet packet) const {
   if (context_.splitting.mss == kMssUntouched || !is_syn(packet)) return;
-  const PolicyEntry* const policy =
-      is_ipv6(packet)
-          ? context_.spd.lookup(Direction::out,
-                                reversed(flow_of(packet.bytes(), walk_ipv6(packet.bytes()))))
-          : context_.spd.lookup(Direction::out, reversed(flow_of(packet.bytes())));
+  const PolicyEntry* policy = nullptr;
+  std::uint64_t flow_hash = 0;
+  const auto look_up = [&](const auto& flow) {
+    policy = context_.spd.lookup(Direction::out, flow);
+    flow_hash = spread_hash(flow);
+  };
+  const auto bytes = packet.bytes();
+  if (is_ipv6(packet)) {
+    look_up(reversed(flow_of(bytes, walk_ipv6(bytes))));
+  } else {
+    look_up(reversed(flow_of(bytes)));
+  }
   if (policy == nullptr || policy->action != PolicyAction::protect) return;
-  const Outgoing answers = outgoing_of(*policy, packet.meta().time_ns);
+  const std::uint8_t place =
+      policy->spreads ? spread_place(*policy, context_.sad, flow_hash) : std::uint8_t{0};
+  const Outgoing answers = outgoing_of(*policy, place, packet.meta().time_ns);
   if (answers.sa == nullptr || answers.sa->is_transport()) return;
   clamp_syn(packet, answers);
 }

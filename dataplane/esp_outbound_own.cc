@@ -14,7 +14,7 @@ void EspOutbound::send_own(Packet packet, Lanes& lanes) {
   }
   begin_burst();
   if (packet.meta().origin == Origin::keepalive) return send_keepalive(packet, *sa, lanes);
-  outgoing_ = outgoing_by(*sa, nullptr, packet.meta().time_ns);
+  outgoing_ = outgoing_by(*sa, nullptr, 0, packet.meta().time_ns);
   if (packet.length() > outgoing_.fitting) {
     return context_.drops.drop(packet, DropReason::esp_out_too_big, *sa);
   }

@@ -41,6 +41,7 @@ void EspOutbound::split_before(Packet packet, Lanes& lanes) {
     return context_.drops.drop(packet, DropReason::fragment_too_many);
   }
   context_.drops.counters().split_before.add(1);
+  split_place_ = outgoing_.place;
   for (const Packet piece : context_.fragmenter.split_ipv4(packet, outgoing_.fitting)) {
     piece.meta().is_piece = 1;
     lanes.clear.push({piece, outgoing_.policy});
