@@ -58,9 +58,10 @@ std::string policy_line(const Json& policy) {
                      policy.value("priority", 0u));
 }
 
-// What the batch files make, in the words of sa_line and policy_line.
+// What the batch files make, in the words of sa_line and policy_line. The configuration's own
+// policies are tried, too; config_lines() has them.
 Result<std::vector<std::string>> batch_lines(const Config& config, const std::string& instance) {
-  if (config.batch_files.empty()) return std::vector<std::string>{};
+  if (config.batch_files.empty() && config.policies.empty()) return std::vector<std::string>{};
   PrivateRegions memory(config);
   if (!memory.error().empty()) return Error{ENOMEM, memory.error()};
   DryRunChannel channel;
@@ -76,8 +77,10 @@ Result<std::vector<std::string>> batch_lines(const Config& config, const std::st
     return is_configured_address(config, family, address);
   };
   SaManager manager(memory.regions(), channel, std::move(options));
-  if (const auto loaded = xfrm::load_batches(manager, config.batch_files); !loaded) {
-    return loaded.error();
+  if (const auto set = manager.set_configured_policies(config.policies); !set) return set.error();
+  if (!config.batch_files.empty()) {
+    const auto loaded = xfrm::load_batches(manager, config.batch_files);
+    if (!loaded) return loaded.error();
   }
   std::vector<std::string> lines;
   for (auto sa = manager.next_sa(SaIndex{0}); sa;
@@ -86,6 +89,7 @@ Result<std::vector<std::string>> batch_lines(const Config& config, const std::st
   }
   for (auto policy = manager.next_policy(0); policy;
        policy = manager.next_policy(policy->slot + 1)) {
+    if (policy->origin != PolicyOrigin::xfrm) continue;
     lines.push_back(policy_line(policy_entry(manager, *policy)));
   }
   return lines;

@@ -24,9 +24,10 @@ inline constexpr int kExitNoSuchCommand = 127;
 using Action = std::function<int()>;
 
 // Each adds its subcommands to `app`.
-void add_show_commands(CLI::App& app, Action& action);   // show ...
-void add_events_command(CLI::App& app, Action& action);  // events
-void add_run_commands(CLI::App& app, Action& action);    // up, down, hold, check, exec, ip, replay
+void add_show_commands(CLI::App& app, Action& action);    // show ...
+void add_events_command(CLI::App& app, Action& action);   // events
+void add_policy_commands(CLI::App& app, Action& action);  // policy add, policy delete
+void add_run_commands(CLI::App& app, Action& action);     // up, down, hold, check, exec, ip, replay
 
 // Adds --instance NAME.
 void add_instance_option(CLI::App& command, std::string& instance);

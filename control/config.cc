@@ -12,6 +12,7 @@
 #include <sstream>
 #include <utility>
 
+#include "control/config_policies.h"
 #include "control/config_ports.h"
 #include "control/config_table.h"
 #include "crypto/transform.h"
@@ -94,6 +95,7 @@ void read_xfrm(ConfigTable& file, const std::filesystem::path& folder, ConfigErr
     }
     config.batch_files.push_back(path);
   }
+  config.spreads_xfrm_policies = table.boolean("spread").value_or(false);
   table.finish();
 }
 
@@ -171,16 +173,6 @@ void read_esp(ConfigTable& file, ConfigErrors& errors, Config& config) {
                            config.replay_window, config.max_sas, floor_slots, kLargestWindowSlots));
   }
   config.window_slots = std::min(config.window_slots, kLargestWindowSlots);
-}
-
-void read_policy(ConfigTable& file, ConfigErrors& errors, Config& config) {
-  const toml::table* section = file.section("policy");
-  if (section == nullptr) return;
-  ConfigTable table(*section, "[policy]", errors);
-  if (const auto word = table.word("default", {"discard", "bypass"})) {
-    config.default_policy = *word == "bypass" ? PolicyAction::bypass : PolicyAction::discard;
-  }
-  table.finish();
 }
 
 void read_log(ConfigTable& file, ConfigErrors& errors, Config& config) {
@@ -305,7 +297,7 @@ ConfigResult parse_config(std::string_view text, const std::filesystem::path& fi
   read_ports(table, errors, config);
   read_xfrm(table, config.file.parent_path(), errors, config);
   read_esp(table, errors, config);
-  read_policy(table, errors, config);
+  read_policies(table, errors, config);
   read_log(table, errors, config);
   read_control(table, errors, config);
   table.finish();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "control/df_bit.h"
+#include "control/policy.h"
 #include "dataplane/shm/layout.h"
 
 // The configuration file (TOML). It is read and validated whole; who holds a `const Config` holds
@@ -75,6 +76,7 @@ struct Config {
 
   // [xfrm]
   std::vector<std::filesystem::path> batch_files;  // absolute
+  bool spreads_xfrm_policies = false;              // over all SAs, not the newest alone
 
   // [esp]
   std::uint32_t replay_window = kMinReplayWindow;  // floor for every inbound SA; 0: none
@@ -91,6 +93,7 @@ struct Config {
 
   // [policy]
   PolicyAction default_policy = PolicyAction::discard;
+  std::vector<Policy> policies;  // [[policy.entry]]
 
   // [log]
   LogLevel log_level = LogLevel::info;

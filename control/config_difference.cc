@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "control/address_text.h"
+#include "control/policy_text.h"
 #include "crypto/transform.h"
 
 namespace culvert {
@@ -71,6 +72,7 @@ std::vector<std::string> config_lines(const Config& config) {
       fmt::format("esp: idle_timeout {}", config.idle_timeout_seconds),
       fmt::format("esp: allow {}", allowed_text(config.allowed_transforms)),
       fmt::format("esp: large_window_slots {}", config.window_slots),
+      fmt::format("xfrm: spread {}", config.spreads_xfrm_policies),
       fmt::format("policy: default {}",
                   config.default_policy == PolicyAction::bypass ? "bypass" : "discard"),
       fmt::format("log: audit {}", config.audits),
@@ -85,6 +87,7 @@ std::vector<std::string> config_lines(const Config& config) {
                                 address_text(neighbor.family, neighbor.address),
                                 mac_text(neighbor.mac), config.ports[neighbor.port].name));
   }
+  for (const Policy& policy : config.policies) lines.push_back(policy_text(policy));
   return lines;
 }
 

@@ -13,6 +13,7 @@
 
 #include "control/api/counter_views.h"
 #include "control/api/paths.h"
+#include "control/api/policy_commands.h"
 #include "control/api/sa_views.h"
 #include "control/config_difference.h"
 #include "control/netlink/static_requests.h"
@@ -69,6 +70,7 @@ void Gateway::make_manager() {
   manager_options.keepalive_seconds = config_.nat_keepalive_seconds;
   manager_options.dummies_per_second = config_.dummies_per_second;
   manager_options.allowed = config_.allowed_transforms;
+  manager_options.spreads_xfrm_policies = config_.spreads_xfrm_policies;
   manager_options.default_verdict =
       config_.default_policy == PolicyAction::bypass ? PolicyVerdict::allow : PolicyVerdict::block;
   manager_options.floor_storage =
@@ -140,6 +142,10 @@ Result<void> Gateway::start() {
   const auto pushed = is_forwarding ? manager_->reconcile() : manager_->push_everything();
   if (!pushed) return pushed;
   if (const auto started = start_forwarding_view(); !started) return started;
+  if (const auto set = manager_->set_configured_policies(config_.policies); !set) {
+    if (!is_forwarding) return set;
+    spdlog::error("{}; the gateway goes on without it", set.error().message);
+  }
   if (const auto loaded = load_batch_files(); !loaded) {
     if (!is_forwarding) return loaded;
     spdlog::error("{}; the gateway goes on without it", loaded.error().message);
@@ -174,6 +180,10 @@ void Gateway::add_views() {
   };
   api_->add_view("sa", [this](const Json& request) { return sa_view(*manager_, request); });
   api_->add_view("policy", [this](const Json& request) { return policy_view(*manager_, request); });
+  api_->add_view("policy_add",
+                 [this](const Json& request) { return add_policy(*manager_, request); });
+  api_->add_view("policy_delete",
+                 [this](const Json& request) { return delete_policy(*manager_, request); });
   add("ports", [this] { return ports_view(config_, dataplane_->view(), regions_.state()); });
   add("routes", [this] { return forwarding_.view(config_); });
   add("drops", [this] { return drops_view(dataplane_->view(), regions_.state()); });

@@ -23,6 +23,13 @@ inline constexpr std::size_t kPolicyDirections = 3;
 // XFRM_POLICY_ALLOW, BLOCK.
 enum class PolicyVerdict : std::uint8_t { allow = 0, block = 1 };
 
+// Who asked for a policy. XFRM clients see, count and flush their own only.
+enum class PolicyOrigin : std::uint8_t {
+  xfrm = 0,
+  configuration = 1,  // [[policy.entry]]
+  command = 2,        // `culvert policy add`, or the API
+};
+
 inline constexpr std::uint8_t kPolicyTypeMain = 0;  // XFRM_POLICY_TYPE_MAIN
 inline constexpr std::size_t kMaxTemplates = 6;     // XFRM_MAX_DEPTH
 
@@ -47,11 +54,14 @@ struct Policy {
   PolicyDirection direction = PolicyDirection::out;
   Family family = Family::none;  // xfrm_userpolicy_info.sel.family
   Selector selector;
+  SelectorRanges ranges;  // none of XFRM's
   std::int32_t selector_interface = 0;
   std::uint32_t selector_user = 0;
   Mark mark;
   std::uint32_t if_id = 0;
   std::uint8_t type = kPolicyTypeMain;
+  PolicyOrigin origin = PolicyOrigin::xfrm;
+  bool spreads = false;  // its flows over all its SAs, rather than all packets over the newest
   std::uint32_t priority = 0;  // lower is tried first
   PolicyVerdict verdict = PolicyVerdict::allow;
   std::uint8_t flags = 0;
@@ -71,11 +81,13 @@ struct Policy {
 struct PolicyId {
   PolicyDirection direction = PolicyDirection::out;
   Selector selector;
+  SelectorRanges ranges;
   std::int32_t selector_interface = 0;
   std::uint32_t selector_user = 0;
   Mark mark;
   std::uint32_t if_id = 0;
   std::uint8_t type = kPolicyTypeMain;
+  PolicyOrigin origin = PolicyOrigin::xfrm;
 };
 
 // Does a prefix of this length name one address?

@@ -88,32 +88,35 @@ void PolicySlots::give_back(std::uint32_t slot) {
 
 void PolicySlots::list(std::uint32_t slot) {
   const PolicyRecord entry = record(slot);
-  by_selector_.insert(slot, selector_hash(entry.direction, specs_[slot].selector));
+  by_selector_.insert(slot,
+                      selector_hash(entry.direction, specs_[slot].selector, specs_[slot].ranges));
   by_index_.insert(slot, index_hash(entry.index));
   if (wants_sas(entry)) {
     wanted_[slot] = template_of(entry, specs_[slot].selector);
     by_pair_.insert(slot, hash_(pair_of(wanted_[slot])));
   }
   listed_.set(slot);
-  ++counts_[static_cast<std::size_t>(entry.direction)];
+  if (entry.origin == PolicyOrigin::xfrm) ++counts_[static_cast<std::size_t>(entry.direction)];
 }
 
 void PolicySlots::delist(std::uint32_t slot) {
   const PolicyRecord entry = record(slot);
-  by_selector_.erase(slot, selector_hash(entry.direction, specs_[slot].selector));
+  by_selector_.erase(slot,
+                     selector_hash(entry.direction, specs_[slot].selector, specs_[slot].ranges));
   by_index_.erase(slot, index_hash(entry.index));
   if (wants_sas(entry)) by_pair_.erase(slot, hash_(pair_of(wanted_[slot])));
   listed_.clear(slot);
-  --counts_[static_cast<std::size_t>(entry.direction)];
+  if (entry.origin == PolicyOrigin::xfrm) --counts_[static_cast<std::size_t>(entry.direction)];
 }
 
 std::uint32_t PolicySlots::find(const PolicyId& id) const {
-  for (std::uint32_t slot = by_selector_.first(selector_hash(id.direction, id.selector));
+  for (std::uint32_t slot = by_selector_.first(selector_hash(id.direction, id.selector, id.ranges));
        slot != kNoSlot; slot = by_selector_.next(slot)) {
     const PolicyRecord other = record(slot);
     if (other.direction == id.direction && other.type == id.type && other.if_id == id.if_id &&
         other.policy_mark == id.mark && other.selector_interface == id.selector_interface &&
-        other.selector_user == id.selector_user && specs_[slot].selector == id.selector) {
+        other.selector_user == id.selector_user && other.origin == id.origin &&
+        specs_[slot].selector == id.selector && specs_[slot].ranges == id.ranges) {
       return slot;
     }
   }
@@ -142,23 +145,26 @@ std::uint32_t PolicySlots::new_index(PolicyDirection direction, std::uint32_t wa
   return index;
 }
 
-std::uint64_t PolicySlots::selector_hash(PolicyDirection direction,
-                                         const Selector& selector) const {
+std::uint64_t PolicySlots::selector_hash(PolicyDirection direction, const Selector& selector,
+                                         const SelectorRanges& ranges) const {
   struct {
     Selector selector;
+    SelectorRanges ranges;
     std::uint32_t direction;
-  } const key{selector, static_cast<std::uint32_t>(direction)};
+  } const key{selector, ranges, static_cast<std::uint32_t>(direction)};
   return hash_(key);
 }
 
 PolicyId id_of(const Policy& policy) {
   return {.direction = policy.direction,
           .selector = policy.selector,
+          .ranges = policy.ranges,
           .selector_interface = policy.selector_interface,
           .selector_user = policy.selector_user,
           .mark = policy.mark,
           .if_id = policy.if_id,
-          .type = policy.type};
+          .type = policy.type,
+          .origin = policy.origin};
 }
 
 PolicySas resolve(const PolicyRecord& policy, const Selector& selector, const SaSlots& sas) {

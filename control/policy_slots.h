@@ -60,6 +60,7 @@ class PolicySlots {
     return policy_from(specs_[slot], record(slot), slot);
   }
 
+  // Of those that came by XFRM.
   [[nodiscard]] std::uint32_t count(PolicyDirection direction) const {
     return counts_[static_cast<std::size_t>(direction)];
   }
@@ -69,8 +70,8 @@ class PolicySlots {
   [[nodiscard]] std::uint32_t next_order() { return ++order_; }
 
  private:
-  [[nodiscard]] std::uint64_t selector_hash(PolicyDirection direction,
-                                            const Selector& selector) const;
+  [[nodiscard]] std::uint64_t selector_hash(PolicyDirection direction, const Selector& selector,
+                                            const SelectorRanges& ranges) const;
   [[nodiscard]] std::uint64_t index_hash(std::uint32_t index) const { return hash_(index); }
   [[nodiscard]] std::uint32_t find_index(std::uint32_t index) const;
 

@@ -133,7 +133,10 @@ class SaManager {
   // DELPOLICY. ENOENT: no such policy. Returns what was deleted.
   [[nodiscard]] Result<Policy> remove_policy(const PolicyId& id);
   [[nodiscard]] Result<Policy> remove_policy(PolicyDirection direction, std::uint32_t index);
+  // Those that came by XFRM.
   [[nodiscard]] Result<std::size_t> flush_policies(std::uint8_t type);
+  // The policies of the configuration: those that it no longer has go. All or nothing.
+  [[nodiscard]] Result<void> set_configured_policies(std::span<const Policy> policies);
 
   [[nodiscard]] std::optional<Policy> find_policy(const PolicyId& id) const;
   [[nodiscard]] std::optional<Policy> find_policy(PolicyDirection direction,
@@ -141,8 +144,13 @@ class SaManager {
   // The first policy at slot `from` or behind it.
   [[nodiscard]] std::optional<Policy> next_policy(std::uint32_t from) const;
   [[nodiscard]] PolicyFigures policy_figures(std::uint32_t slot) const;
+  // Whether its flows are spread over its SAs.
+  [[nodiscard]] bool is_spread(std::uint32_t slot) const {
+    return policies_.is_listed(slot) && policies_.spec(slot).spreads != 0;
+  }
   // The SAs an outbound policy leads to, newest first.
   [[nodiscard]] std::vector<SaIndex> sas_of_policy(std::uint32_t slot) const;
+  // Of those that came by XFRM.
   [[nodiscard]] SpdCounts spd_counts() const;
 
   // GETDEFAULT, SETDEFAULT: holds for the instance's life, or until the configuration names another

@@ -4,19 +4,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <unordered_set>
 
-#include "control/address_text.h"
+#include "control/policy_text.h"
 #include "control/sa_manager.h"
 #include "control/slot_note.h"
 
 namespace culvert {
 namespace {
-
-std::string text_of(const Selector& selector) {
-  return fmt::format("policy {} to {}",
-                     prefix_text(selector.family, selector.src, selector.src_prefix_bits),
-                     prefix_text(selector.family, selector.dst, selector.dst_prefix_bits));
-}
 
 // As net/xfrm completes what is left open: a template without a family has the policy's.
 Policy completed(Policy policy) {
@@ -53,7 +48,7 @@ Result<Policy> SaManager::put_policy_within(const Policy& asked, Exclusive exclu
       return policies_.policy(existing);
     }
     if (exclusive == Exclusive::yes) {
-      return Error{EEXIST, text_of(policy.selector) +
+      return Error{EEXIST, policy_name_text(policy) +
                                ": a policy with this selector, direction, "
                                "mark and if_id exists"};
     }
@@ -150,6 +145,7 @@ Result<std::size_t> SaManager::flush_policies(std::uint8_t type) {
     std::size_t count = 0;
     for (std::uint32_t slot = policies_.next_listed(0); slot != kNoSlot;
          slot = policies_.next_listed(slot + 1)) {
+      if (policies_.record(slot).origin != PolicyOrigin::xfrm) continue;
       remove_policy_within(slot);
       ++count;
     }
@@ -158,6 +154,31 @@ Result<std::size_t> SaManager::flush_policies(std::uint8_t type) {
     }
     return count;
   });
+}
+
+// Those that stay as they are keep their counters and their place among equals.
+Result<void> SaManager::set_configured_policies(std::span<const Policy> policies) {
+  begin();
+  std::unordered_set<std::uint32_t> kept;
+  for (const Policy& policy : policies) {
+    const Result<Policy> put = put_policy_within(policy, Exclusive::no);
+    if (!put) {
+      rollback();
+      return Error{put.error().code,
+                   fmt::format("{}: {}", policy_name_text(policy), put.error().message)};
+    }
+    kept.insert(put->slot);
+  }
+  for (std::uint32_t slot = policies_.next_listed(0); slot != kNoSlot;
+       slot = policies_.next_listed(slot + 1)) {
+    if (policies_.record(slot).origin != PolicyOrigin::configuration || kept.contains(slot)) {
+      continue;
+    }
+    const Policy policy = policies_.policy(slot);
+    remove_policy_within(slot);
+    transaction_.events.emplace_back([policy](SaListener& to) { to.on_policy_deleted(policy); });
+  }
+  return commit();
 }
 
 Result<void> SaManager::set_default_verdicts(const DefaultVerdicts& verdicts) {

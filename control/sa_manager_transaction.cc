@@ -116,11 +116,16 @@ void SaManager::resolve_policies() {
     PolicyRecord record = policies_.record(slot);
     PolicySpec& spec = policies_.spec(slot);
     const PolicySas found = resolve(record, spec.selector, sas_);
-    if (!must_push && spec.sa_count == found.count && spec.sas == found.slots) continue;
+    const bool spreads = record.spreads != 0 ||
+                         (record.origin == PolicyOrigin::xfrm && options_.spreads_xfrm_policies);
+    const bool is_same = spec.sa_count == found.count && spec.sas == found.slots &&
+                         spec.spreads == (spreads ? 1 : 0);
+    if (!must_push && is_same) continue;
     record.needs_update = 1;
     policies_.set_record(slot, record);
     spec.sas = found.slots;
     spec.sa_count = found.count;
+    spec.spreads = spreads ? 1 : 0;
     transaction_.queue.set_policy(slot, spec.generation);
     transaction_.pushed_policies.push_back(slot);
   }

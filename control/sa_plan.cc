@@ -287,7 +287,10 @@ Result<void> check_policy(const Policy& policy) {
     return Error{EINVAL, fmt::format("action {}: must be allow (0) or block (1)",
                                      static_cast<unsigned>(policy.verdict))};
   }
-  if (Complaint bad = check_family(policy.selector.family, "policy")) return *bad;
+  // XFRM has no policy for both families.
+  if (policy.origin == PolicyOrigin::xfrm) {
+    if (Complaint bad = check_family(policy.selector.family, "policy")) return *bad;
+  }
   if (Complaint bad = check_selector(policy.selector)) return *bad;
   const auto direction = static_cast<std::uint32_t>(policy.direction);
   if (direction >= kPolicyDirections) {

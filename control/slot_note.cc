@@ -151,6 +151,8 @@ void describe(const Policy& policy, PolicyRecord& record) {
   record.share = policy.share;
   record.type = policy.type;
   record.template_count = static_cast<std::uint8_t>(policy.templates.size());
+  record.origin = policy.origin;
+  record.spreads = policy.spreads ? 1 : 0;
   record.index = policy.index;
   record.if_id = policy.if_id;
   record.policy_mark = policy.mark;
@@ -167,6 +169,7 @@ void describe(const Policy& policy, PolicySpec& spec) {
   spec.action = action_of(policy);
   spec.priority = policy.priority;
   spec.selector = policy.selector;
+  spec.ranges = policy.ranges;
   const Template wanted = policy.templates.empty() ? Template{} : policy.templates.front();
   spec.is_optional = wanted.is_optional ? 1 : 0;
   spec.reqid = is_out ? 0 : wanted.reqid;
@@ -181,6 +184,9 @@ Policy policy_from(const PolicySpec& spec, const PolicyRecord& record, std::uint
   policy.direction = record.direction;
   policy.family = spec.selector.family;
   policy.selector = spec.selector;
+  policy.ranges = spec.ranges;
+  policy.origin = record.origin;
+  policy.spreads = record.spreads != 0;
   policy.selector_interface = record.selector_interface;
   policy.selector_user = record.selector_user;
   policy.mark = record.policy_mark;

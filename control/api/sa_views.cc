@@ -10,6 +10,7 @@
 
 #include "control/address_text.h"
 #include "control/api/paging.h"
+#include "control/policy_text.h"
 #include "control/sa_algorithms.h"
 #include "dataplane/shm/esp_overhead.h"
 
@@ -81,37 +82,38 @@ std::string algorithm_name(const Sa& sa) {
   return name.empty() ? "none" : name;
 }
 
-std::string protocol_name(std::uint8_t protocol) {
-  switch (protocol) {
-    case 0:
-      return "any";
-    case IPPROTO_ICMP:
-      return "icmp";
-    case IPPROTO_TCP:
-      return "tcp";
-    case IPPROTO_UDP:
-      return "udp";
-    case IPPROTO_GRE:
-      return "gre";
-    case IPPROTO_ESP:
-      return "esp";
-    default:
-      return std::to_string(protocol);
+// Ports as a number where they are one.
+Json port_json(const std::string& text) {
+  const bool is_number =
+      std::ranges::all_of(text, [](char letter) { return '0' <= letter && letter <= '9'; });
+  return is_number ? Json(std::stoul(text)) : Json(text);
+}
+
+Json selector_json(const Selector& selector, const SelectorRanges& ranges) {
+  Json entry = {{"src", source_text(selector, ranges)},
+                {"dst", destination_text(selector, ranges)},
+                {"protocol", protocol_text(selector.protocol)}};
+  const Json first = port_json(source_port_text(selector, ranges));
+  const Json second = port_json(destination_port_text(selector, ranges));
+  entry["src_port"] = first;
+  entry["dst_port"] = second;
+  if (is_icmp(selector.protocol)) {
+    entry["icmp_type"] = first;
+    entry["icmp_code"] = second;
   }
+  return entry;
 }
 
-Json port_json(Be16 port, Be16 mask) {
-  if (mask.host() == 0) return "any";
-  if (mask.host() == 0xffff) return port.host();
-  return fmt::format("{}/0x{:x}", port.host(), mask.host());
-}
-
-Json selector_json(const Selector& selector) {
-  return {{"src", prefix_text(selector.family, selector.src, selector.src_prefix_bits)},
-          {"dst", prefix_text(selector.family, selector.dst, selector.dst_prefix_bits)},
-          {"protocol", protocol_name(selector.protocol)},
-          {"src_port", port_json(selector.src_port, selector.src_port_mask)},
-          {"dst_port", port_json(selector.dst_port, selector.dst_port_mask)}};
+std::string origin_name(PolicyOrigin origin) {
+  switch (origin) {
+    case PolicyOrigin::xfrm:
+      return "xfrm";
+    case PolicyOrigin::configuration:
+      return "configuration";
+    case PolicyOrigin::command:
+      return "command";
+  }
+  return "unknown";
 }
 
 Json defaults_json(const DefaultVerdicts& verdicts) {
@@ -222,7 +224,7 @@ Json sa_entry(const SaManager& manager, const Sa& sa) {
                 {"reqid", sa.reqid},
                 {"mark", fmt::format("0x{:x}/0x{:x}", sa.id.mark.value, sa.id.mark.mask)},
                 {"if_id", sa.if_id},
-                {"selector", selector_json(sa.selector)},
+                {"selector", selector_json(sa.selector, {})},
                 {"sequence", figures.sequence},
                 {"packets", figures.packets},
                 {"bytes", figures.bytes},
@@ -269,9 +271,11 @@ Json policy_entry(const SaManager& manager, const Policy& policy) {
   return {{"slot", policy.slot},
           {"index", policy.index},
           {"direction", direction_name(policy.direction)},
-          {"selector", selector_json(policy.selector)},
+          {"selector", selector_json(policy.selector, policy.ranges)},
           {"priority", policy.priority},
           {"action", action},
+          {"origin", origin_name(policy.origin)},
+          {"spread", manager.is_spread(policy.slot)},
           {"templates", templates},
           {"sas", sas},
           {"packets", figures.packets},

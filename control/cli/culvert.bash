@@ -9,7 +9,7 @@ _culvert_ports() {
 
 _culvert() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="up down hold check exec ip replay show events --help --version"
+  local commands="up down hold check exec ip replay show policy events --help --version"
   local views="sa policy ports routes drops fragments balance workers version"
   local command="" view="" config="" word i
   COMPREPLY=()
@@ -24,6 +24,8 @@ _culvert() {
       # What follows the options of these is another program's command line.
     elif [[ $command == show && -z $view && " $views " == *" $word "* ]]; then
       view=$word
+    elif [[ $command == policy && -z $view && " add delete " == *" $word "* ]]; then
+      view=$word
     elif [[ $command == exec && $word == -- ]]; then
       COMPREPLY=($(compgen -c -- "$current"))
       return
@@ -31,6 +33,18 @@ _culvert() {
   done
 
   case $previous in
+    --direction)
+      COMPREPLY=($(compgen -W "in out" -- "$current"))
+      return
+      ;;
+    --action)
+      COMPREPLY=($(compgen -W "protect bypass discard" -- "$current"))
+      return
+      ;;
+    --template-mode)
+      COMPREPLY=($(compgen -W "tunnel transport" -- "$current"))
+      return
+      ;;
     --instance)
       COMPREPLY=($(compgen -W "$(ls "${CULVERT_RUNTIME_DIR:-/run/culvert}" 2>/dev/null)" -- "$current"))
       return
@@ -64,6 +78,14 @@ _culvert() {
     exec) options="--instance --help --" ;;
     ip) options="--instance --help xfrm" ;;
     replay) options="--config --xfrm --in --out --punt --burst --seed --json --help" ;;
+    policy)
+      options="--direction --src --dst --protocol --src-ports --dst-ports --icmp-type --icmp-code --json --instance --help"
+      case $view in
+        "") options="add delete --help" ;;
+        add) options+=" --action --priority --template-src --template-dst --template-mode --template-reqid --template-optional --spread" ;;
+        delete) options+=" --index" ;;
+      esac
+      ;;
     events) options="--json --once --instance --help" ;;
     show)
       case $view in

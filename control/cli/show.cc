@@ -127,6 +127,16 @@ std::string policy_default_text(const Json& data) {
   return text + "\n";
 }
 
+// "udp", "icmp type 3 code 0-4"
+std::string protocol_of(const Json& selector) {
+  std::string text = selector.value("protocol", "");
+  for (const char* const field : {"type", "code"}) {
+    const std::string value = cell_text(selector.value(std::string("icmp_") + field, Json("any")));
+    if (value != "any") text += fmt::format(" {} {}", field, value);
+  }
+  return text;
+}
+
 std::string text_of_view(const ShowOptions& options, const Json& data) {
   const std::string& view = options.view;
   if (view == "sa") return sas_text(data.value("sas", Json::array()), options.detail);
@@ -171,12 +181,14 @@ std::string policies_text(const Json& data) {
     for (const Json& spi : policy.value("sas", Json::array())) {
       sas += (sas.empty() ? "" : ",") + spi.get<std::string>();
     }
-    const auto side = [&selector](const char* prefix, const char* port) {
+    const bool has_ports = !selector.contains("icmp_type");
+    const auto side = [&](const char* prefix, const char* port) {
       const std::string number = cell_text(selector.value(port, Json()));
-      return selector.value(prefix, "") + (number == "any" ? "" : " port " + number);
+      const bool is_any = number == "any" || !has_ports;
+      return selector.value(prefix, "") + (is_any ? "" : " port " + number);
     };
     table.add_row({policy.value("direction", ""), policy.value("priority", 0u),
-                   side("src", "src_port"), side("dst", "dst_port"), selector.value("protocol", ""),
+                   side("src", "src_port"), side("dst", "dst_port"), protocol_of(selector),
                    policy.value("action", ""), sas.empty() ? Json("-") : Json(sas),
                    policy.value("packets", Json()), policy.value("bytes", Json()),
                    policy.value("last_used_seconds_ago", Json())});

@@ -120,7 +120,10 @@ Result<void> RequestHandler::start_dump(const NetlinkMessage& message, Reply& re
 // Writes the next entry and returns where to go on, or kDumpEnd.
 std::uint32_t RequestHandler::dump_one(Dump& dump, MessageWriter& writer, std::uint32_t port_id) {
   if (dump.kind == Dump::Kind::policies) {
-    const auto policy = manager_.next_policy(dump.next);
+    auto policy = manager_.next_policy(dump.next);
+    while (policy && policy->origin != PolicyOrigin::xfrm) {
+      policy = manager_.next_policy(policy->slot + 1);
+    }
     if (!policy) return kDumpEnd;
     writer.begin(XFRM_MSG_NEWPOLICY, NLM_F_MULTI, dump.sequence, port_id);
     write_policy(writer, {*policy, manager_.policy_figures(policy->slot)});
@@ -271,7 +274,8 @@ Result<Policy> RequestHandler::find_named(const PolicyName& name) const {
     policy = manager_.find_policy(*id);
   } else if (const auto* number = std::get_if<PolicyIndex>(&name)) {
     policy = manager_.find_policy(number->direction, number->index);
-    const bool is_same = policy && policy->type == number->type && policy->mark == number->mark &&
+    const bool is_same = policy && policy->origin == PolicyOrigin::xfrm &&
+                         policy->type == number->type && policy->mark == number->mark &&
                          policy->if_id == number->if_id;
     if (!is_same) policy.reset();
   }

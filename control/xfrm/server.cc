@@ -239,18 +239,21 @@ void XfrmServer::on_sas_flushed(std::uint8_t protocol) {
 }
 
 void XfrmServer::on_policy_added(const Policy& policy) {
+  if (policy.origin != PolicyOrigin::xfrm) return;
   notify(XFRMNLGRP_POLICY, XFRM_MSG_NEWPOLICY, [&](MessageWriter& writer) {
     write_policy(writer, {policy, manager_.policy_figures(policy.slot)});
   });
 }
 
 void XfrmServer::on_policy_updated(const Policy& policy) {
+  if (policy.origin != PolicyOrigin::xfrm) return;
   notify(XFRMNLGRP_POLICY, XFRM_MSG_UPDPOLICY, [&](MessageWriter& writer) {
     write_policy(writer, {policy, manager_.policy_figures(policy.slot)});
   });
 }
 
 void XfrmServer::on_policy_deleted(const Policy& policy) {
+  if (policy.origin != PolicyOrigin::xfrm) return;
   notify(XFRMNLGRP_POLICY, XFRM_MSG_DELPOLICY, [&](MessageWriter& writer) {
     write_policy_deletion(writer, {policy, {}});
   });

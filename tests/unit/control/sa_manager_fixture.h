@@ -114,6 +114,7 @@ class SaManagerTest : public ::testing::Test {
     options.dummies_per_second = dummies_per_second_;
     options.window_floor = window_floor_;
     options.allowed = allowed_;
+    options.spreads_xfrm_policies = spreads_xfrm_policies_;
     options.is_our_address = [](Family, const IpAddress& address) { return address == kOurs; };
     options.now = [this] { return now_; };
     return options;
@@ -158,6 +159,7 @@ class SaManagerTest : public ::testing::Test {
   std::uint32_t window_floor_ = kMinReplayWindow;
   PolicyVerdict default_verdict_ = PolicyVerdict::block;
   std::uint8_t allowed_ = 0;
+  bool spreads_xfrm_policies_ = false;
   std::chrono::nanoseconds now_ = std::chrono::seconds(1'700'000'000);
   FakeDataplane dataplane_;
   Regions control_regions_;

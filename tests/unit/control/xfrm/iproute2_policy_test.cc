@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "control/policy_text.h"
 #include "tests/unit/control/xfrm/xfrm_fixture.h"
 
 namespace culvert::test {
@@ -48,6 +49,24 @@ say ip xfrm policy get $S dir out
 say ip xfrm policy delete dir in index 48
 ip -s xfrm policy
 )");
+}
+
+// It cannot say what they are for, so it neither lists, counts, finds nor flushes them.
+TEST_F(Iproute2Policy, KnowsNothingOfPoliciesWithRanges) {
+  const PolicyReading reading = policy_of_fields({{"direction", "out"},
+                                                  {"action", "discard"},
+                                                  {"src", "10.1.0.5-10.1.0.90"},
+                                                  {"dst", "10.2.0.0/16"}},
+                                                 PolicyOrigin::command);
+  const Result<Policy> added = manager().add_policy(*reading.policy);
+  ASSERT_TRUE(added);
+  const std::string index = std::to_string(added->index);
+  EXPECT_EQ(ip("xfrm policy list").output, "");
+  EXPECT_THAT(ip("xfrm policy count").output, HasSubstr("OUT 0"));
+  EXPECT_NE(ip("xfrm policy get dir out index " + index).status, 0);
+  EXPECT_NE(ip("xfrm policy delete dir out index " + index).status, 0);
+  EXPECT_EQ(ip("xfrm policy flush").status, 0);
+  EXPECT_TRUE(manager().find_policy(PolicyDirection::out, added->index));
 }
 
 TEST_F(Iproute2Policy, UpdateReplacesOrAddsAsInTheKernel) {
