@@ -36,7 +36,9 @@ Spd::Spd(std::uint32_t max_policies, std::uint64_t secret, Quiescence& quiescenc
       ranged_(2 * std::size_t{max_policies} + kMaxRetiredEntries + 1),
       links_(2 * std::size_t{max_policies} + kMaxRetiredEntries + 1),
       by_policy_(max_policies) {
+  // So that a change never has to move what is in them.
   retired_entries_.reserve(kMaxRetiredEntries);
+  free_entries_.reserve(2 * std::size_t{max_policies} + kMaxRetiredEntries);
 }
 
 std::unique_ptr<Spd> Spd::create(std::uint32_t max_policies, std::uint64_t secret,

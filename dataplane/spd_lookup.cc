@@ -31,6 +31,15 @@ bool is_selected(const PolicyEntry& policy, const FlowWords6& words) {
           (policy.match.destination_low ^ words.destination_low)) == 0;
 }
 
+// The lines that is_within() looks at.
+void fetch(const FlowBounds& bounds, const FlowWords&) {
+  __builtin_prefetch(&bounds);
+}
+void fetch(const FlowBounds& bounds, const FlowWords6&) {
+  __builtin_prefetch(&bounds);
+  __builtin_prefetch(&bounds.high.destination_low);
+}
+
 }  // namespace
 
 std::uint64_t Spd::hash(const FlowWords& words) const {
@@ -51,10 +60,10 @@ Spd::EntryId Spd::find_first(const Words& words, std::uint64_t hash) const {
   return id == BucketTable::kNone ? kNoEntry : id;
 }
 
-// The first of the chain from `id` on that the flow belongs to.
+// The first of the chain from `id` on that the flow belongs to; entries_[kNoEntry] is empty.
 template <FamilyWords Words>
 Spd::EntryId Spd::find_within(EntryId id, const Words& flow) const {
-  while (id != kNoEntry && entries_[id].has_ranges && !is_within(ranged_[id].bounds, flow)) {
+  while (entries_[id].has_ranges && !is_within(ranged_[id].bounds, flow)) {
     id = ranged_[id].next.load(std::memory_order_acquire);  // pairs with the release in set_next()
   }
   return id;
@@ -88,17 +97,17 @@ std::size_t Spd::probe(const Tuple<Words>& tuple, std::span<const Words> flows,
     likely_count += guess.is_certain ? 0 : 1;
   }
   for (std::size_t i = 0; i < likely_count; ++i) {
-    const std::uint32_t position = open[likely[i]];
-    const Words words = words_in(tuple.mask, tuple.tag, flows[position]);
-    EntryId id = ids[i];
+    const Words words = words_in(tuple.mask, tuple.tag, flows[open[likely[i]]]);
+    EntryId& id = ids[i];
     if (id == BucketTable::kNone || !is_selected(entries_[id], words)) {
       id = find_first(words, hashes[likely[i]]);
-      if (id == kNoEntry) continue;
     }
-    if (entries_[id].has_ranges) {
-      id = find_within(id, flows[position]);
-      if (id == kNoEntry) continue;
-    }
+    if (entries_[id].has_ranges) fetch(ranged_[id].bounds, words);
+  }
+  for (std::size_t i = 0; i < likely_count; ++i) {
+    const std::uint32_t position = open[likely[i]];
+    const EntryId id = find_within(ids[i], flows[position]);
+    if (id == kNoEntry) continue;
     const PolicyEntry*& policy = found.policies[position];
     if (policy != nullptr && !entries_[id].wins_over(*policy)) continue;
     policy = &entries_[id];
