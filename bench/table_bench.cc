@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -47,8 +48,16 @@ void add_benchmark(const PerfCounters& counters, const std::string& name, Benchm
       ->ComputeStatistics("max", greatest);
 }
 
+void add_once(const std::string& name, std::function<void(benchmark::State&)> body) {
+  benchmark::RegisterBenchmark(name.c_str(), std::move(body))->Iterations(1);
+}
+
 int run_benchmarks(int argc, char** argv,
                    const std::function<void(const PerfCounters&)>& register_all) {
+  static char json[] = "--benchmark_format=json";
+  for (char*& word : std::span(argv, static_cast<std::size_t>(argc))) {
+    if (std::string_view(word) == "--json") word = json;
+  }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   const PerfCounters counters;

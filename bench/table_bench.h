@@ -43,7 +43,11 @@ using BenchmarkBody = std::function<void(benchmark::State&, const PerfCounters&)
 // Registers `body` with repetitions, median, MAD, min and max.
 void add_benchmark(const PerfCounters& counters, const std::string& name, BenchmarkBody body);
 
-// The whole of a benchmark's main(): `register_all` calls add_benchmark().
+// Registers `body` to run once: it measures single steps itself and sets counters of its own.
+void add_once(const std::string& name, std::function<void(benchmark::State&)> body);
+
+// The whole of a benchmark's main(): `register_all` calls add_benchmark() and add_once(). --json is
+// short for --benchmark_format=json.
 int run_benchmarks(int argc, char** argv,
                    const std::function<void(const PerfCounters&)>& register_all);
 
