@@ -27,6 +27,10 @@ PushQueue::Outcome PushQueue::hand_over(RequestChannel& channel) {
     }
     if (outcome.first_sequence == 0) outcome.first_sequence = *sequence;
     outcome.last_sequence = *sequence;
+    if (request.op == RequestOp::policy_set || request.op == RequestOp::policy_delete) {
+      if (outcome.policies.empty()) outcome.first_policy_sequence = *sequence;
+      outcome.policies.push_back(request.index);
+    }
     return true;
   };
   const auto push_all = [&push](const std::vector<Request>& requests) {

@@ -42,8 +42,19 @@ class PushQueue {
     std::vector<Refused> refused;
     std::uint64_t first_sequence = 0;  // of what was handed over; 0: nothing
     std::uint64_t last_sequence = 0;
+    // Of policies set or removed, by slot, in the order of their requests from that number on.
+    std::uint64_t first_policy_sequence = 0;
+    std::vector<std::uint32_t> policies;
     bool is_handed_over = false;  // all of it
   };
+  // The slot of the policy that a refused request was about, if it was about one.
+  [[nodiscard]] static std::optional<std::uint32_t> policy_of(const Outcome& outcome,
+                                                              const Refused& refused) {
+    if (refused.sequence < outcome.first_policy_sequence) return std::nullopt;
+    const std::uint64_t place = refused.sequence - outcome.first_policy_sequence;
+    if (place >= outcome.policies.size()) return std::nullopt;
+    return outcome.policies[place];
+  }
   // Sends everything, waits for the answers, and is empty again.
   [[nodiscard]] Outcome send(RequestChannel& channel);
   // The same without waiting for answers.

@@ -269,6 +269,7 @@ class SaManager {
 
   // Transactions
   [[nodiscard]] Result<void> flush();
+  [[nodiscard]] Error error_of(const PushQueue::Outcome& outcome, const Refused& refused) const;
   void note_sent(const PushQueue::Outcome& outcome);
   void resolve_policies();
   void release_keys_of_removed();

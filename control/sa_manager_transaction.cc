@@ -7,6 +7,7 @@
 #include <cassert>
 #include <utility>
 
+#include "control/policy_text.h"
 #include "control/sa_manager.h"
 
 namespace culvert {
@@ -96,10 +97,19 @@ Result<void> SaManager::flush() {
   const PushQueue::Outcome outcome = transaction_.queue.send(channel_);
   transaction_.is_unanswered = outcome.failure.has_value();
   note_sent(outcome);
-  if (!outcome.refused.empty()) return refusal_error(outcome.refused.front().refusal);
+  if (!outcome.refused.empty()) return error_of(outcome, outcome.refused.front());
   if (outcome.failure) return *outcome.failure;
   release_keys_of_removed();
   return {};
+}
+
+// A policy that was refused is named: it may be one of many in a configuration.
+Error SaManager::error_of(const PushQueue::Outcome& outcome, const Refused& refused) const {
+  Error error = refusal_error(refused.refusal);
+  if (const auto slot = PushQueue::policy_of(outcome, refused)) {
+    error.message = policy_name_text(policies_.policy(*slot)) + ": " + error.message;
+  }
+  return error;
 }
 
 void SaManager::note_sent(const PushQueue::Outcome& outcome) {

@@ -75,14 +75,18 @@ TEST_F(SaManagerPolicies, OfOthersStayWhenTheConfigurationChanges) {
 
 TEST_F(SaManagerPolicies, AreChangedAllOrNotAtAll) {
   configure({configured("1000-2000")});
-  dataplane_.set_refuse([](const Request& request) {
-    return request.op == RequestOp::policy_set ? Refusal::too_many_ranges : Refusal::none;
+  const PolicySpec* const specs = dataplane_.regions().policy_specs().data();
+  dataplane_.set_refuse([specs](const Request& request) {
+    const bool is_second =
+        request.op == RequestOp::policy_set && specs[request.index].selector.dst_port == Be16{5000};
+    return is_second ? Refusal::too_many_ranges : Refusal::none;
   });
   const Result<void> set = manager_->set_configured_policies(
       std::vector{configured("3000-4000"), configured("5000-6000")});
   ASSERT_FALSE(set);
   EXPECT_EQ(set.error().code, ENOBUFS);
   EXPECT_NE(set.error().message.find("overlap in one place"), std::string::npos);
+  EXPECT_NE(set.error().message.find("ports any to 5000-6000: "), std::string::npos);
   dataplane_.set_refuse({});
   const auto policy = manager_->next_policy(0);
   ASSERT_TRUE(policy);
