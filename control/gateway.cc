@@ -17,7 +17,7 @@
 #include "control/config_difference.h"
 #include "control/netlink/static_requests.h"
 #include "control/process.h"
-#include "control/xfrm/batch.h"
+#include "control/wanted_tables.h"
 
 namespace culvert {
 namespace {
@@ -28,10 +28,20 @@ using std::chrono::milliseconds;
 constexpr milliseconds kStartPatience{45000};
 constexpr milliseconds kHousekeeping{100};
 
+// The ports that this instance was started with, by their names.
+Config ports_of(const StartConfig& start) {
+  Config config;
+  for (std::size_t i = 0; i < std::min<std::size_t>(start.port_count, kMaxPorts); ++i) {
+    const auto& name = start.ports[i].name;
+    config.ports.push_back({.name = {name.begin(), std::ranges::find(name, '\0')}});
+  }
+  return config;
+}
+
 }  // namespace
 
-Gateway::Gateway(EventLoop& loop, const Config& config, GatewayOptions options)
-    : loop_(loop), config_(config), options_(std::move(options)) {
+Gateway::Gateway(EventLoop& loop, Config config, GatewayOptions options)
+    : loop_(loop), config_(std::move(config)), options_(std::move(options)) {
   descriptors_.fill(-1);
 }
 
@@ -50,6 +60,8 @@ Result<void> Gateway::attach() {
   std::string error = receive_descriptors(options_.regions_socket.string(), descriptors_);
   if (error.empty()) error = regions_.attach(descriptors_, Side::control);
   if (!error.empty()) return Error{ENOTCONN, error};
+  take_noted_config();
+  config_ = with_ports_as_in(std::move(config_), ports_of(regions_.requests().start));
   if (regions_.sizes() != region_sizes(config_)) {
     return Error{EINVAL, fmt::format("{}: max_sas, max_policies or [esp] differ from what this "
                                      "instance was started with; stop it and start it anew",
@@ -94,13 +106,6 @@ Result<void> Gateway::start_forwarding_view() {
   return follower_->start();
 }
 
-Result<void> Gateway::load_batch_files() {
-  std::vector<std::filesystem::path> files = config_.batch_files;
-  files.insert(files.end(), options_.batch_files.begin(), options_.batch_files.end());
-  if (files.empty()) return {};
-  return xfrm::load_batches(*manager_, files);
-}
-
 // Ports forward once the dataplane has acknowledged this.
 Result<void> Gateway::commit() {
   Request request;
@@ -120,6 +125,7 @@ void Gateway::push_all() {
     spdlog::error("{}", pushed.error().message);
     return;
   }
+  push_esp_options();
   if (follower_) {
     follower_->push_all();
   } else {
@@ -134,8 +140,9 @@ Result<void> Gateway::start() {
   make_manager();
   const auto pushed = is_forwarding ? manager_->reconcile() : manager_->push_everything();
   if (!pushed) return pushed;
+  push_esp_options();
   if (const auto started = start_forwarding_view(); !started) return started;
-  if (const auto loaded = load_batch_files(); !loaded) {
+  if (const auto loaded = load_tables(*manager_, config_, options_.batch_files); !loaded) {
     if (!is_forwarding) return loaded;
     spdlog::error("{}; the gateway goes on without it", loaded.error().message);
   }
@@ -177,6 +184,10 @@ void Gateway::add_views() {
   add("version", [this] { return version_view(options_.instance, dataplane_->view()); });
   api_->add_view("events", [this](const Json& request) { return events_.view(request); });
   add("running", [this] { return Json{{"lines", config_lines(config_)}}; });
+  if (options_.mode == GatewayMode::replay) return;
+  api_->add_peer_view("reload", [this](const Json& request, ApiServer::Peer peer) {
+    return answer_reload(request, peer);
+  });
 }
 
 void Gateway::watch() {

@@ -59,6 +59,7 @@ struct Policy {
   Lifetimes lifetimes;
   std::vector<Template> templates;
   std::uint32_t index = 0;  // XFRM's number; 0 when given: the SA manager chooses
+  SaOrigin origin = SaOrigin::automatic;
 
   // Filled in by the SA manager; ignored in what is given to it.
   std::uint64_t add_time_seconds = 0;  // CLOCK_REALTIME

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "control/sa_manager.h"
 
@@ -84,6 +85,17 @@ void SaManager::set_timer(std::uint32_t slot) {
   const TimeLimits ends = time_limits(slot);
   const std::uint64_t due = std::min({ends.soft, ends.hard, ends.look_again});
   if (due != kNever) timers_.set({due, slot, sas_.spec(slot).generation});
+}
+
+void SaManager::set_limits(std::uint32_t window_floor, std::uint8_t allowed,
+                           std::uint64_t idle_seconds) {
+  options_.window_floor = window_floor;
+  options_.allowed = allowed;
+  if (std::exchange(options_.idle_seconds, idle_seconds) == idle_seconds) return;
+  for (std::uint32_t slot = sas_.next_listed(0); slot != kNoSlot;
+       slot = sas_.next_listed(slot + 1)) {
+    set_timer(slot);
+  }
 }
 
 void SaManager::raise_soft_limit(std::uint32_t slot) {

@@ -145,6 +145,7 @@ void describe(const Policy& policy, PolicyRecord& record) {
   record.share = policy.share;
   record.type = policy.type;
   record.template_count = static_cast<std::uint8_t>(policy.templates.size());
+  record.origin = policy.origin;
   record.index = policy.index;
   record.if_id = policy.if_id;
   record.policy_mark = policy.mark;
@@ -189,6 +190,7 @@ Policy policy_from(const PolicySpec& spec, const PolicyRecord& record, std::uint
   policy.templates.assign(record.templates.begin(),
                           record.templates.begin() + static_cast<std::ptrdiff_t>(count));
   policy.index = record.index;
+  policy.origin = record.origin;
   policy.add_time_seconds = record.add_time_seconds;
   policy.slot = slot;
   return policy;

@@ -25,7 +25,7 @@ enum class SlotState : std::uint8_t {
   removing = 4,  // sa_delete or policy_delete is under way: a restarted control sends it again
 };
 
-inline constexpr std::uint32_t kNoteMark = 0x63760002;  // with the version of what follows
+inline constexpr std::uint32_t kNoteMark = 0x63760003;  // with the version of what follows
 
 using KeyHash = std::array<std::byte, 16>;
 
@@ -94,6 +94,7 @@ struct PolicyRecord {
   std::uint8_t share = 0;
   std::uint8_t type = kPolicyTypeMain;
   std::uint8_t template_count = 0;
+  SaOrigin origin = SaOrigin::automatic;
   std::uint32_t index = 0;
   std::uint32_t if_id = 0;
   Mark policy_mark;

@@ -81,6 +81,8 @@ std::string Dataplane::prepare(const Regions& regions, const Settings& settings)
     ports_[i].name = start_.ports[i].name;
   }
   default_policy_.store(start_.default_policy, std::memory_order_relaxed);
+  splitting_.is_after_esp.store(start_.splits_after_esp != 0, std::memory_order_relaxed);
+  splitting_.mss.store(start_.mss, std::memory_order_relaxed);
   secret_ = settings.secret;
   return make_tables();
 }
@@ -105,6 +107,7 @@ std::string Dataplane::make_tables() {
                                                            .spd = *spd_,
                                                            .fib = *fib_,
                                                            .default_policy = default_policy_,
+                                                           .splitting = splitting_,
                                                            .quiescence = *qsbr_});
   return make_rings();
 }
@@ -156,17 +159,16 @@ std::vector<Tx::Way> Dataplane::ways_of(std::uint32_t worker) {
 std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell, int state_bell,
                                     Housekeeper::PuntSink punt_sink) {
   auto dealt = deal_queues(ports(), start_.worker_count);
-  const Tables tables{
-      .sad = *sad_,
-      .spd = *spd_,
-      .fib = *fib_,
-      .ports = ports(),
-      .policy_states = regions_->policy_states(),
-      .default_policy = default_policy_,
-      .clock = clock_,
-      .secret = secret_,
-      .writers = start_.worker_count == 1 ? Writers::one : Writers::several,
-      .splitting = {.is_after_esp = start_.splits_after_esp != 0, .mss = start_.mss}};
+  const Tables tables{.sad = *sad_,
+                      .spd = *spd_,
+                      .fib = *fib_,
+                      .ports = ports(),
+                      .policy_states = regions_->policy_states(),
+                      .default_policy = default_policy_,
+                      .clock = clock_,
+                      .secret = secret_,
+                      .writers = start_.worker_count == 1 ? Writers::one : Writers::several,
+                      .splitting = splitting_};
   // Fragments that wait take an eighth of all buffers at most.
   const std::size_t fragment_buffers =
       std::max<std::size_t>(pool_->size / 8 / start_.worker_count, Reassembly::kMinBuffers);

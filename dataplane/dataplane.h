@@ -78,6 +78,7 @@ class Dataplane {
   rte_mempool* pool_ = nullptr;
   std::array<Port, kMaxPorts> ports_{};
   DefaultPolicy default_policy_{PolicyAction::discard};
+  EspOutbound::Splitting splitting_;
   std::unique_ptr<Engine> engine_;  // the housekeeper's
   std::unique_ptr<Qsbr> qsbr_;
   std::unique_ptr<Sad> sad_;

@@ -246,7 +246,8 @@ EspOutbound::Fit EspOutbound::fit(Packet packet, Lanes& lanes) {
   if (packet.length() <= fitting) return Fit::fits;
   const bool is_small_ipv6 = is_ipv6(packet) && packet.length() <= kMinIpv6MtuBytes;
   const bool may_be_split = may_be_fragmented(packet);
-  if (is_small_ipv6 || (may_be_split && (sa.is_transport() || context_.splitting.is_after_esp))) {
+  const bool is_after_esp = context_.splitting.is_after_esp.load(std::memory_order_relaxed);
+  if (is_small_ipv6 || (may_be_split && (sa.is_transport() || is_after_esp))) {
     return Fit::split_after;
   }
   if (may_be_split) {
@@ -283,8 +284,8 @@ void EspOutbound::send_pieces(const Candidate& candidate, Lanes& lanes) {
 }
 
 void EspOutbound::clamp_mss(Packet packet) const {
-  if (context_.splitting.mss == kMssUntouched || outgoing_.sa->is_transport()) return;
-  const std::uint32_t set = context_.splitting.mss;
+  const std::uint32_t set = context_.splitting.mss.load(std::memory_order_relaxed);
+  if (set == kMssUntouched || outgoing_.sa->is_transport()) return;
   if (is_ipv6(packet)) {
     constexpr std::uint32_t kHeaders = sizeof(Ipv6Header) + sizeof(TcpHeader);
     const std::uint32_t most = set == kMssAuto ? outgoing_.fitting : set + kHeaders;

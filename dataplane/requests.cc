@@ -115,6 +115,8 @@ Refusal Requests::carry_out(const Request& request) {
       return neighbor_change(request);
     case RequestOp::commit:
       return commit();
+    case RequestOp::esp_options:
+      return esp_options(request);
   }
   return Refusal::unknown_op;
 }
@@ -180,6 +182,14 @@ Refusal Requests::policy_default(const Request& request) {
     return Refusal::bad_enum;
   }
   context_.default_policy.store(request.action, std::memory_order_relaxed);
+  return Refusal::none;
+}
+
+Refusal Requests::esp_options(const Request& request) {
+  if (request.index > kMssUntouched || request.generation > 1) return Refusal::bad_enum;
+  context_.splitting.mss.store(static_cast<std::uint16_t>(request.index),
+                               std::memory_order_relaxed);
+  context_.splitting.is_after_esp.store(request.generation == 1, std::memory_order_relaxed);
   return Refusal::none;
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/esp_outbound.h"
 #include "dataplane/fib.h"
 #include "dataplane/forward.h"
 #include "dataplane/port.h"
@@ -26,6 +27,7 @@ class Requests {
     Spd& spd;
     Fib& fib;
     DefaultPolicy& default_policy;
+    EspOutbound::Splitting& splitting;
     Quiescence& quiescence;
   };
   explicit Requests(const Context& context);
@@ -55,6 +57,7 @@ class Requests {
   [[nodiscard]] Refusal policy_set(const Request& request);
   [[nodiscard]] Refusal policy_delete(const Request& request);
   [[nodiscard]] Refusal policy_default(const Request& request);
+  [[nodiscard]] Refusal esp_options(const Request& request);
   [[nodiscard]] Refusal address_change(const Request& request);
   void note_ipv4_address(const Request& request);
   [[nodiscard]] Refusal route_change(const Request& request);

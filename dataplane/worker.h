@@ -37,7 +37,7 @@ struct Tables {
   const Clock& clock;
   std::uint64_t secret;  // random, for hashes that nobody shall foresee
   Writers writers;       // to the counters of SAs and policies
-  EspOutbound::Splitting splitting;
+  const EspOutbound::Splitting& splitting;
 };
 
 // What belongs to one worker.

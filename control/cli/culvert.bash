@@ -9,7 +9,7 @@ _culvert_ports() {
 
 _culvert() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="up down hold check exec ip replay show events --help --version"
+  local commands="up down hold check reload exec ip replay show events --help --version"
   local views="sa policy ports routes drops balance workers version"
   local command="" view="" config="" word i
   COMPREPLY=()
@@ -60,6 +60,7 @@ _culvert() {
     "") options=$commands ;;
     up) options="--config --instance --detach --foreground --help" ;;
     hold | check) options="--config --instance --help" ;;
+    reload) options="--config --check --json --instance --help" ;;
     down) options="--instance --help" ;;
     exec) options="--instance --help --" ;;
     ip) options="--instance --help xfrm" ;;

@@ -27,7 +27,7 @@ inline constexpr std::uint64_t kRequestsMagic = 0x63756c7665727401;
 inline constexpr std::uint64_t kKeysMagic = 0x63756c7665727402;
 inline constexpr std::uint64_t kStateMagic = 0x63756c7665727403;
 // Raised with every change to a struct of dataplane/shm; attaching to another one is refused.
-inline constexpr std::uint32_t kLayoutVersion = 4;
+inline constexpr std::uint32_t kLayoutVersion = 5;
 
 inline constexpr std::uint32_t kLargestMaxSas = 8u << 20;
 inline constexpr std::uint32_t kLargestMaxPolicies = 8u << 20;
@@ -106,10 +106,15 @@ struct ControlNote {
   std::array<std::byte, 64> bytes{};
 };
 
+inline constexpr std::size_t kConfigFileBytes = 1024;
+
 struct RequestsHead {
   RegionHeader header;
   StartConfig start;
   ControlNote note;
+  // The configuration file that was loaded last while the gateway ran, zero-terminated: a control
+  // process that is started again takes it. Empty: the one it was started with.
+  std::array<char, kConfigFileBytes> config_file{};
   alignas(64) std::atomic<std::uint64_t> requests_produced{0};
   std::atomic<std::uint64_t> completions_consumed{0};
   std::atomic<std::uint64_t> events_consumed{0};

@@ -141,7 +141,7 @@ static_assert(sizeof(PolicySpec) == 128 && std::is_trivially_copyable_v<PolicySp
 
 enum class RequestOp : std::uint8_t {
   none = 0,
-  sa_add = 1,      // index, generation: takes spec and key of that slot
+  sa_add = 1,  // index, generation: takes spec and key of that slot
   // The same SA with new endpoints, encapsulation, flags, selector, limits, or a higher sequence
   // number.
   sa_update = 2,
@@ -156,6 +156,8 @@ enum class RequestOp : std::uint8_t {
   neighbor_set = 11,  // family, address, mac, port
   neighbor_delete = 12,
   commit = 13,  // what came before is complete: ports may start to forward
+  // What StartConfig says of them, changed: `index` is its mss, `generation` its splits_after_esp.
+  esp_options = 14,
 };
 
 enum class RouteKind : std::uint8_t { unicast = 0, blackhole = 1 };

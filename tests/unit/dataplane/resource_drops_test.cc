@@ -73,6 +73,7 @@ TEST_F(HousekeeperThread, DropsWhatTheMirrorDoesNotTake) {
                      .spd = *spd_,
                      .fib = *fib_,
                      .default_policy = default_policy_,
+                     .splitting = splitting_,
                      .quiescence = qsbr_});
   const Clock clock(Clock::Source::system);
   Housekeeper housekeeper({.regions = regions_,

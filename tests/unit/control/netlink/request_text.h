@@ -35,6 +35,7 @@ inline std::string text_of(const Request& request) {
     case RequestOp::policy_delete:
     case RequestOp::policy_default:
     case RequestOp::commit:
+    case RequestOp::esp_options:
       break;
   }
   return "another operation";
