@@ -28,6 +28,7 @@ using Action = std::function<int()>;
 // Each adds its subcommands to `app`.
 void add_show_commands(CLI::App& app, Action& action);   // show ...
 void add_events_command(CLI::App& app, Action& action);  // events
+void add_trace_command(CLI::App& app, Action& action);   // trace
 void add_reload_command(CLI::App& app, Action& action);  // reload
 void add_run_commands(CLI::App& app, Action& action);    // up, down, hold, check, exec, ip, replay
 

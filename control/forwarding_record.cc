@@ -48,6 +48,7 @@ void ForwardingRecord::apply(const Request& request) {
     case RequestOp::policy_default:
     case RequestOp::commit:
     case RequestOp::esp_options:
+    case RequestOp::trace:
       break;
   }
 }

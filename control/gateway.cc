@@ -50,6 +50,7 @@ Gateway::~Gateway() {
   if (dataplane_) loop_.unwatch(dataplane_->descriptor());
   api_.reset();
   xfrm_.reset();
+  trace_.reset();
   manager_.reset();
   for (const int descriptor : descriptors_) {
     if (descriptor >= 0) close(descriptor);
@@ -88,6 +89,7 @@ void Gateway::make_manager() {
   };
   manager_.emplace(regions_, *dataplane_, std::move(manager_options));
   manager_->add_listener(&events_);
+  trace_.emplace(regions_, *dataplane_, *manager_, config_);
 }
 
 void Gateway::push(const Request& request) {
@@ -126,6 +128,7 @@ void Gateway::push_all() {
     return;
   }
   push_esp_options();
+  if (const auto off = trace_->turn_off(); !off) spdlog::error("{}", off.error().message);
   if (follower_) {
     follower_->push_all();
   } else {
@@ -141,6 +144,7 @@ Result<void> Gateway::start() {
   const auto pushed = is_forwarding ? manager_->reconcile() : manager_->push_everything();
   if (!pushed) return pushed;
   push_esp_options();
+  if (const auto off = trace_->turn_off(); !off) return off;
   if (const auto started = start_forwarding_view(); !started) return started;
   if (const auto loaded = load_tables(*manager_, config_, options_.batch_files); !loaded) {
     if (!is_forwarding) return loaded;
@@ -185,6 +189,7 @@ void Gateway::add_views() {
   api_->add_view("events", [this](const Json& request) { return events_.view(request); });
   add("running", [this] { return Json{{"lines", config_lines(config_)}}; });
   if (options_.mode == GatewayMode::replay) return;
+  api_->add_view("trace", [this](const Json& request) { return trace_->answer(request); });
   api_->add_peer_view("reload", [this](const Json& request, ApiServer::Peer peer) {
     return answer_reload(request, peer);
   });
@@ -209,6 +214,7 @@ void Gateway::watch() {
   }
   loop_.every(kHousekeeping, [this] {
     manager_->poll();
+    trace_->poll();
     dataplane_->check_incarnation();
     dataplane_->kick();
   });

@@ -9,6 +9,7 @@
 
 #include "control/api/event_log.h"
 #include "control/api/server.h"
+#include "control/api/trace_session.h"
 #include "control/config.h"
 #include "control/dataplane_client.h"
 #include "control/event_loop.h"
@@ -81,6 +82,7 @@ class Gateway {
   std::optional<DataplaneClient> dataplane_;
   EventLog events_;
   std::optional<SaManager> manager_;
+  std::optional<TraceSession> trace_;
   std::optional<NetlinkFollower> follower_;  // live only
   std::optional<xfrm::XfrmServer> xfrm_;
   std::optional<ApiServer> api_;

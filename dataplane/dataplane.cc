@@ -108,6 +108,7 @@ std::string Dataplane::make_tables() {
                                                            .fib = *fib_,
                                                            .default_policy = default_policy_,
                                                            .splitting = splitting_,
+                                                           .traces = traces_,
                                                            .quiescence = *qsbr_});
   return make_rings();
 }
@@ -125,7 +126,8 @@ std::string Dataplane::make_rings() {
             rte_ring_create(("to_worker" + number).c_str(), kRingPackets, SOCKET_ID_ANY, kPair),
         .housekeeper_bell = &housekeeper_bell_,
         .worker_bell = &worker_bells_[i],
-        .events = worker_events_.emplace_back(std::make_unique<WorkerEvents>()).get()};
+        .events = worker_events_.emplace_back(std::make_unique<WorkerEvents>()).get(),
+        .traces = worker_traces_.emplace_back(std::make_unique<TraceRecords>()).get()};
     if (!worker_bells_[i].open()) return kNoBell;
     rte_ring* relay =
         rte_ring_create(("relay" + number).c_str(), kRingPackets, SOCKET_ID_ANY, RING_F_SC_DEQ);
@@ -168,7 +170,8 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
                       .clock = clock_,
                       .secret = secret_,
                       .writers = start_.worker_count == 1 ? Writers::one : Writers::several,
-                      .splitting = splitting_};
+                      .splitting = splitting_,
+                      .traces = traces_};
   // Fragments that wait take an eighth of all buffers at most.
   const std::size_t fragment_buffers =
       std::max<std::size_t>(pool_->size / 8 / start_.worker_count, Reassembly::kMinBuffers);

@@ -54,6 +54,7 @@ class Housekeeper {
  private:
   std::size_t from_workers();
   void pass_on(WorkerEvents& events);
+  void pass_on(TraceRecords& traces);
   std::size_t from_mirrors();
   void to_linux(Packet frame);
   void hold(Packet frame, std::uint64_t now_ns);
@@ -70,6 +71,7 @@ class Housekeeper {
   DropSink drops_;
   HeldPackets held_;
   RingWriter<Event> events_;
+  RingWriter<TraceRecord> traces_;
   std::map<HeldPackets::Neighbor, std::uint64_t> asked_at_ns_;
   std::map<HeldPackets::Neighbor, std::uint64_t> known_;  // and when they were last confirmed
   std::vector<std::array<std::uint64_t, 2>> driver_counts_;

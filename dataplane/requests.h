@@ -13,6 +13,7 @@
 #include "dataplane/shm/regions.h"
 #include "dataplane/shm/ring.h"
 #include "dataplane/spd.h"
+#include "dataplane/tracer.h"
 
 namespace culvert {
 
@@ -28,6 +29,7 @@ class Requests {
     Fib& fib;
     DefaultPolicy& default_policy;
     EspOutbound::Splitting& splitting;
+    TraceSwitch& traces;
     Quiescence& quiescence;
   };
   explicit Requests(const Context& context);
@@ -58,6 +60,7 @@ class Requests {
   [[nodiscard]] Refusal policy_delete(const Request& request);
   [[nodiscard]] Refusal policy_default(const Request& request);
   [[nodiscard]] Refusal esp_options(const Request& request);
+  [[nodiscard]] Refusal trace(const Request& request);
   [[nodiscard]] Refusal address_change(const Request& request);
   void note_ipv4_address(const Request& request);
   [[nodiscard]] Refusal route_change(const Request& request);

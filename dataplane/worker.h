@@ -22,6 +22,7 @@
 #include "dataplane/punt.h"
 #include "dataplane/reassembly.h"
 #include "dataplane/rx.h"
+#include "dataplane/tracer.h"
 #include "dataplane/tx.h"
 
 namespace culvert {
@@ -38,6 +39,7 @@ struct Tables {
   std::uint64_t secret;  // random, for hashes that nobody shall foresee
   Writers writers;       // to the counters of SAs and policies
   const EspOutbound::Splitting& splitting;
+  const TraceSwitch& traces;
 };
 
 // What belongs to one worker.
@@ -86,6 +88,7 @@ class Worker {
 
   const Clock* clock_;
   DropSink drops_;
+  Tracer tracer_;
   std::unique_ptr<Engine> engine_;
   Rx rx_;
   Tx tx_;

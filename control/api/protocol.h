@@ -11,7 +11,8 @@
 //   {"version":1,"ok":false,"error":"view \"sas\": ..."}
 // Views: sa, policy (in pages: `from` a slot, `limit` entries, `next` null at the end), ports,
 // routes, drops, balance, workers, version, running, events (`from` a number; `next` is what to ask
-// from the next time). And `reload`, which acts: see control/reload.h.
+// from the next time). And two that act: `reload`, see control/reload.h, and `trace`, see
+// control/api/trace_session.h.
 
 namespace culvert {
 

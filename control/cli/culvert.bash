@@ -9,7 +9,7 @@ _culvert_ports() {
 
 _culvert() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="up down hold check reload exec ip replay show events --help --version"
+  local commands="up down hold check reload exec ip replay show events trace --help --version"
   local views="sa policy ports routes drops balance workers version"
   local command="" view="" config="" word i
   COMPREPLY=()
@@ -35,7 +35,7 @@ _culvert() {
       COMPREPLY=($(compgen -W "$(ls "${CULVERT_RUNTIME_DIR:-/run/culvert}" 2>/dev/null)" -- "$current"))
       return
       ;;
-    -c | --config | --xfrm | --punt)
+    -c | --config | --xfrm | --punt | --pcap)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current"))
       return
@@ -50,11 +50,15 @@ _culvert() {
       COMPREPLY=($(compgen -f -- "$current"))
       return
       ;;
-    --burst | --seed | --spi)
+    --burst | --seed | --spi | --src | --dst | --sport | --dport | --count | --seconds)
       return
       ;;
   esac
 
+  if [[ $previous == --proto ]]; then
+    COMPREPLY=($(compgen -W "icmp icmpv6 tcp udp esp gre" -- "$current"))
+    return
+  fi
   local options="--help"
   case $command in
     "") options=$commands ;;
@@ -65,6 +69,7 @@ _culvert() {
     exec) options="--instance --help --" ;;
     ip) options="--instance --help xfrm" ;;
     replay) options="--config --xfrm --in --out --punt --burst --seed --json --help" ;;
+    trace) options="--src --dst --proto --sport --dport --spi --both --count --seconds --pcap --json --instance --help" ;;
     events) options="--json --once --instance --help" ;;
     show)
       case $view in

@@ -163,6 +163,7 @@ class FakeDataplane {
       case RequestOp::neighbor_set:
       case RequestOp::neighbor_delete:
       case RequestOp::esp_options:
+      case RequestOp::trace:
         return Refusal::none;
     }
     return Refusal::unknown_op;

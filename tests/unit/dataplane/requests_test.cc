@@ -45,6 +45,7 @@ class HostileRequests : public testing::Test {
                                                              .fib = *fib_,
                                                              .default_policy = default_policy_,
                                                              .splitting = splitting_,
+                                                             .traces = traces_,
                                                              .quiescence = quiescence_});
     writer_ = std::make_unique<RingWriter<Request>>(theirs_.requests().requests,
                                                     theirs_.requests().requests_produced,
@@ -91,6 +92,7 @@ class HostileRequests : public testing::Test {
   std::array<Port, 2> ports_{};
   DefaultPolicy default_policy_{PolicyAction::discard};
   EspOutbound::Splitting splitting_;
+  TraceSwitch traces_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Sad> sad_;
   std::unique_ptr<Spd> spd_;
@@ -274,6 +276,21 @@ TEST_F(HostileRequests, PoliciesRoutesAndNeighborsOutOfRangeAreRefusedByTheirNam
   EXPECT_EQ(ask({.op = RequestOp::esp_options, .index = 0x10000}), Refusal::bad_enum);
   EXPECT_EQ(ask({.op = RequestOp::esp_options, .generation = 2}), Refusal::bad_enum);
   EXPECT_EQ(ask({.op = RequestOp{200}}), Refusal::unknown_op);
+}
+
+TEST_F(HostileRequests, TurnsATraceOnAndOff) {
+  TraceFilter& filter = theirs_.requests().trace;
+  EXPECT_EQ(ask({.op = RequestOp::trace, .generation = 7}), Refusal::bad_generation);
+  filter = {.generation = 7, .family = Family{5}};
+  EXPECT_EQ(ask({.op = RequestOp::trace, .generation = 7}), Refusal::bad_family);
+  EXPECT_EQ(traces_.filter(), nullptr);
+  filter = {.generation = 7, .spi = 0x1001};
+  EXPECT_EQ(ask({.op = RequestOp::trace, .generation = 7}), Refusal::none);
+  ASSERT_NE(traces_.filter(), nullptr);
+  EXPECT_EQ(traces_.filter()->spi, 0x1001u);
+  filter = {};
+  EXPECT_EQ(ask({.op = RequestOp::trace}), Refusal::none);
+  EXPECT_EQ(traces_.filter(), nullptr);
 }
 
 TEST_F(HostileRequests, ChangesWhatIsDoneWithLongPackets) {
