@@ -2,7 +2,6 @@
 #include "control/check.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,75 +12,22 @@
 #include "control/api/sa_views.h"
 #include "control/config_difference.h"
 #include "control/log.h"
-#include "control/sa_manager.h"
-#include "control/xfrm/batch.h"
+#include "control/table_change.h"
+#include "control/wanted_tables.h"
 
 namespace culvert {
 namespace {
 
-// Regions that nobody else sees.
-class PrivateRegions {
- public:
-  explicit PrivateRegions(const Config& config) {
-    error_ = create_regions(region_sizes(config), start_config(config, "check"), descriptors_);
-    if (error_.empty()) error_ = regions_.attach(descriptors_, Side::control);
-  }
-  PrivateRegions(const PrivateRegions&) = delete;
-  PrivateRegions& operator=(const PrivateRegions&) = delete;
-  ~PrivateRegions() {
-    for (const int descriptor : descriptors_) {
-      if (descriptor >= 0) close(descriptor);
-    }
-  }
-
-  [[nodiscard]] const std::string& error() const { return error_; }
-  [[nodiscard]] Regions& regions() { return regions_; }
-
- private:
-  Descriptors descriptors_{};
-  Regions regions_;
-  std::string error_;
-};
-
-std::string sa_line(const Json& sa) {
-  return fmt::format("SA {} to {}: {} from {}, {} {}{}, reqid {}", sa.value("spi", ""),
-                     sa.value("dst", ""), sa.value("direction", ""), sa.value("src", ""),
-                     sa.value("mode", ""), sa.value("algorithm", ""),
-                     sa.value("esn", false) ? " ESN" : "", sa.value("reqid", 0u));
-}
-
-std::string policy_line(const Json& policy) {
-  const Json selector = policy.value("selector", Json::object());
-  return fmt::format("policy {} from {} to {} {}: {}, priority {}", policy.value("direction", ""),
-                     selector.value("src", ""), selector.value("dst", ""),
-                     selector.value("protocol", ""), policy.value("action", ""),
-                     policy.value("priority", 0u));
-}
-
-// What the batch files make, in the words of sa_line and policy_line. The configuration's own
-// policies are tried, too; config_lines() has them.
+// What the batch files make. The configuration's own policies are tried, too; config_lines() has
+// them.
 Result<std::vector<std::string>> batch_lines(const Config& config, const std::string& instance) {
   if (config.batch_files.empty() && config.policies.empty()) return std::vector<std::string>{};
-  PrivateRegions memory(config);
-  if (!memory.error().empty()) return Error{ENOMEM, memory.error()};
-  DryRunChannel channel;
-  SaManagerOptions options;
-  options.window_floor = config.replay_window;
-  options.df = config.df;
-  options.keepalive_seconds = config.nat_keepalive_seconds;
-  options.dummies_per_second = config.dummies_per_second;
-  options.allowed = config.allowed_transforms;
-  options.floor_storage = FloorStorage::read_only;
-  options.floor_file = floor_file(config, instance).string();
-  options.is_our_address = [&config](Family family, const IpAddress& address) {
-    return is_configured_address(config, family, address);
-  };
-  SaManager manager(memory.regions(), channel, std::move(options));
-  if (const auto set = manager.set_configured_policies(config.policies); !set) return set.error();
-  if (!config.batch_files.empty()) {
-    const auto loaded = xfrm::load_batches(manager, config.batch_files);
-    if (!loaded) return loaded.error();
-  }
+  const auto wanted =
+      WantedTables::load(config, instance, {}, [&config](Family family, const IpAddress& address) {
+        return is_configured_address(config, family, address);
+      });
+  if (!wanted) return wanted.error();
+  const SaManager& manager = (*wanted)->manager();
   std::vector<std::string> lines;
   for (auto sa = manager.next_sa(SaIndex{0}); sa;
        sa = manager.next_sa(SaIndex{sa->index.raw() + 1})) {

@@ -16,6 +16,8 @@ inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitNotRunning = 3;
 inline constexpr int kExitNotAllowed = 4;
+inline constexpr int kExitWouldChange = 5;
+inline constexpr int kExitNeedsRestart = 6;
 // As the shell says it, of the command that `exec` is to run.
 inline constexpr int kExitNoCommand = 126;
 inline constexpr int kExitNoSuchCommand = 127;
@@ -26,7 +28,9 @@ using Action = std::function<int()>;
 // Each adds its subcommands to `app`.
 void add_show_commands(CLI::App& app, Action& action);    // show ...
 void add_events_command(CLI::App& app, Action& action);   // events
+void add_trace_command(CLI::App& app, Action& action);    // trace
 void add_policy_commands(CLI::App& app, Action& action);  // policy add, policy delete
+void add_reload_command(CLI::App& app, Action& action);   // reload
 void add_run_commands(CLI::App& app, Action& action);     // up, down, hold, check, exec, ip, replay
 
 // Adds --instance NAME.

@@ -19,14 +19,17 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string("culvert ") + CULVERT_VERSION);
   app.require_subcommand(1);
   app.footer(
-      "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the instance is not running, 4 not allowed.\n"
+      "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the instance is not running, 4 not allowed;\n"
+      "of reload also 5 and 6, see there.\n"
       "CULVERT_RUNTIME_DIR: directory of the instances' sockets instead of /run/culvert.\n"
       "Every command explains itself with --help.");
   Action action;
   add_run_commands(app, action);
+  add_reload_command(app, action);
   add_show_commands(app, action);
   add_events_command(app, action);
   add_policy_commands(app, action);
+  add_trace_command(app, action);
   try {
     auto words = command_words({argv + 1, argv + argc});
     std::reverse(words.begin(), words.end());  // as CLI11 takes them

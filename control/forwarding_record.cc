@@ -47,6 +47,8 @@ void ForwardingRecord::apply(const Request& request) {
     case RequestOp::policy_delete:
     case RequestOp::policy_default:
     case RequestOp::commit:
+    case RequestOp::esp_options:
+    case RequestOp::trace:
       break;
   }
 }

@@ -18,7 +18,7 @@
 #include "control/config_difference.h"
 #include "control/netlink/static_requests.h"
 #include "control/process.h"
-#include "control/xfrm/batch.h"
+#include "control/wanted_tables.h"
 
 namespace culvert {
 namespace {
@@ -29,10 +29,20 @@ using std::chrono::milliseconds;
 constexpr milliseconds kStartPatience{45000};
 constexpr milliseconds kHousekeeping{100};
 
+// The ports that this instance was started with, by their names.
+Config ports_of(const StartConfig& start) {
+  Config config;
+  for (std::size_t i = 0; i < std::min<std::size_t>(start.port_count, kMaxPorts); ++i) {
+    const auto& name = start.ports[i].name;
+    config.ports.push_back({.name = {name.begin(), std::ranges::find(name, '\0')}});
+  }
+  return config;
+}
+
 }  // namespace
 
-Gateway::Gateway(EventLoop& loop, const Config& config, GatewayOptions options)
-    : loop_(loop), config_(config), options_(std::move(options)) {
+Gateway::Gateway(EventLoop& loop, Config config, GatewayOptions options)
+    : loop_(loop), config_(std::move(config)), options_(std::move(options)) {
   descriptors_.fill(-1);
 }
 
@@ -41,6 +51,7 @@ Gateway::~Gateway() {
   if (dataplane_) loop_.unwatch(dataplane_->descriptor());
   api_.reset();
   xfrm_.reset();
+  trace_.reset();
   manager_.reset();
   for (const int descriptor : descriptors_) {
     if (descriptor >= 0) close(descriptor);
@@ -51,6 +62,8 @@ Result<void> Gateway::attach() {
   std::string error = receive_descriptors(options_.regions_socket.string(), descriptors_);
   if (error.empty()) error = regions_.attach(descriptors_, Side::control);
   if (!error.empty()) return Error{ENOTCONN, error};
+  take_noted_config();
+  config_ = with_ports_as_in(std::move(config_), ports_of(regions_.requests().start));
   if (regions_.sizes() != region_sizes(config_)) {
     return Error{EINVAL, fmt::format("{}: max_sas, max_policies or [esp] differ from what this "
                                      "instance was started with; stop it and start it anew",
@@ -61,28 +74,19 @@ Result<void> Gateway::attach() {
 }
 
 void Gateway::make_manager() {
-  SaManagerOptions manager_options;
-  manager_options.window_floor = config_.replay_window;
-  manager_options.watches_lifetimes = options_.mode != GatewayMode::replay;
-  manager_options.idle_seconds = config_.idle_timeout_seconds;
-  manager_options.follows_peers = config_.follows_peers;
-  manager_options.df = config_.df;
-  manager_options.keepalive_seconds = config_.nat_keepalive_seconds;
-  manager_options.dummies_per_second = config_.dummies_per_second;
-  manager_options.allowed = config_.allowed_transforms;
-  manager_options.spreads_xfrm_policies = config_.spreads_xfrm_policies;
-  manager_options.default_verdict =
-      config_.default_policy == PolicyAction::bypass ? PolicyVerdict::allow : PolicyVerdict::block;
-  manager_options.floor_storage =
+  SaManagerOptions wanted = manager_options(config_);
+  wanted.watches_lifetimes = options_.mode != GatewayMode::replay;
+  wanted.floor_storage =
       options_.mode == GatewayMode::replay ? FloorStorage::in_memory : FloorStorage::file;
-  manager_options.floor_file = floor_file(config_, options_.instance).string();
-  manager_options.is_our_address = [this](Family family, const IpAddress& address) {
+  wanted.floor_file = floor_file(config_, options_.instance).string();
+  wanted.is_our_address = [this](Family family, const IpAddress& address) {
     return is_configured_address(config_, family, address) ||
            forwarding_.is_our_address(family, address);
   };
-  manager_.emplace(regions_, *dataplane_, std::move(manager_options));
+  manager_.emplace(regions_, *dataplane_, std::move(wanted));
   manager_->add_listener(&events_);
   events_.set_audits(config_.audits);
+  trace_.emplace(regions_, *dataplane_, *manager_, config_);
 }
 
 void Gateway::push(const Request& request) {
@@ -99,13 +103,6 @@ Result<void> Gateway::start_forwarding_view() {
   }
   follower_.emplace(config_, [this](const Request& request) { push(request); });
   return follower_->start();
-}
-
-Result<void> Gateway::load_batch_files() {
-  std::vector<std::filesystem::path> files = config_.batch_files;
-  files.insert(files.end(), options_.batch_files.begin(), options_.batch_files.end());
-  if (files.empty()) return {};
-  return xfrm::load_batches(*manager_, files);
 }
 
 // Ports forward once the dataplane has acknowledged this.
@@ -127,6 +124,8 @@ void Gateway::push_all() {
     spdlog::error("{}", pushed.error().message);
     return;
   }
+  push_esp_options();
+  if (const auto off = trace_->turn_off(); !off) spdlog::error("{}", off.error().message);
   if (follower_) {
     follower_->push_all();
   } else {
@@ -141,12 +140,10 @@ Result<void> Gateway::start() {
   make_manager();
   const auto pushed = is_forwarding ? manager_->reconcile() : manager_->push_everything();
   if (!pushed) return pushed;
+  push_esp_options();
+  if (const auto off = trace_->turn_off(); !off) return off;
   if (const auto started = start_forwarding_view(); !started) return started;
-  if (const auto set = manager_->set_configured_policies(config_.policies); !set) {
-    if (!is_forwarding) return set;
-    spdlog::error("{}; the gateway goes on without it", set.error().message);
-  }
-  if (const auto loaded = load_batch_files(); !loaded) {
+  if (const auto loaded = load_tables(*manager_, config_, options_.batch_files); !loaded) {
     if (!is_forwarding) return loaded;
     spdlog::error("{}; the gateway goes on without it", loaded.error().message);
   }
@@ -193,6 +190,11 @@ void Gateway::add_views() {
   add("version", [this] { return version_view(options_.instance, dataplane_->view()); });
   api_->add_view("events", [this](const Json& request) { return events_.view(request); });
   add("running", [this] { return Json{{"lines", config_lines(config_)}}; });
+  if (options_.mode == GatewayMode::replay) return;
+  api_->add_view("trace", [this](const Json& request) { return trace_->answer(request); });
+  api_->add_peer_view("reload", [this](const Json& request, ApiServer::Peer peer) {
+    return answer_reload(request, peer);
+  });
 }
 
 void Gateway::watch() {
@@ -214,6 +216,7 @@ void Gateway::watch() {
   }
   loop_.every(kHousekeeping, [this] {
     manager_->poll();
+    trace_->poll();
     dataplane_->check_incarnation();
     dataplane_->kick();
   });

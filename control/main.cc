@@ -45,6 +45,7 @@ int serve(const Config& config, const Arguments& arguments) {
   options.batch_files.assign(arguments.batch_files.begin(), arguments.batch_files.end());
   Gateway gateway(loop, config, std::move(options));
   if (const auto started = gateway.start(); !started) return complain(started.error().message);
+  loop.on_signal(SIGHUP, [&gateway] { log_report(gateway.reload({}, ReloadMode::apply)); });
   notify_service_manager("READY=1");
   loop.run();
   notify_service_manager("STOPPING=1");

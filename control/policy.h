@@ -61,6 +61,7 @@ struct Policy {
   std::uint32_t if_id = 0;
   std::uint8_t type = kPolicyTypeMain;
   PolicyOrigin origin = PolicyOrigin::xfrm;
+  bool is_from_batch = false;  // of XFRM's: a batch file of the configuration brought it
   bool spreads = false;  // its flows over all its SAs, rather than all packets over the newest
   std::uint32_t priority = 0;  // lower is tried first
   PolicyVerdict verdict = PolicyVerdict::allow;

@@ -2,18 +2,21 @@
 #include "control/push_queue.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace culvert {
 
 bool PushQueue::empty() const {
-  return !default_action_ && sa_changes_.empty() && policy_changes_.empty() && sa_removals_.empty();
+  return !default_action_ && sa_changes_.empty() && policy_sets_.empty() &&
+         policy_removals_.empty() && sa_removals_.empty();
 }
 
 void PushQueue::clear() {
   default_action_.reset();
   sa_changes_.clear();
-  policy_changes_.clear();
+  policy_sets_.clear();
+  policy_removals_.clear();
   sa_removals_.clear();
 }
 
@@ -36,10 +39,17 @@ PushQueue::Outcome PushQueue::hand_over(RequestChannel& channel) {
   const auto push_all = [&push](const std::vector<Request>& requests) {
     return std::all_of(requests.begin(), requests.end(), push);
   };
-  const bool is_default_sent = !default_action_ || push(Request{.op = RequestOp::policy_default,
-                                                                .action = *default_action_});
-  outcome.is_handed_over = is_default_sent && push_all(sa_changes_) && push_all(policy_changes_) &&
-                           push_all(sa_removals_);
+  const auto push_default = [&] {
+    return !default_action_ ||
+           push(Request{.op = RequestOp::policy_default, .action = *default_action_});
+  };
+  const auto push_policies = [&push](const std::vector<PolicyChange>& changes) {
+    return std::ranges::all_of(changes, push, &PolicyChange::request);
+  };
+  std::ranges::stable_sort(policy_sets_, std::ranges::less{}, &PolicyChange::strength);
+  std::ranges::stable_sort(policy_removals_, std::ranges::greater{}, &PolicyChange::strength);
+  outcome.is_handed_over = push_all(sa_changes_) && push_policies(policy_sets_) && push_default() &&
+                           push_policies(policy_removals_) && push_all(sa_removals_);
   clear();
   channel.kick();
   return outcome;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -11,9 +12,21 @@
 
 namespace culvert {
 
+// Priority and, among equal ones, order: the lower is tried first.
+struct PolicyStrength {
+  std::uint32_t priority = 0;
+  std::uint32_t order = 0;
+  friend auto operator<=>(const PolicyStrength&, const PolicyStrength&) = default;
+};
+[[nodiscard]] constexpr PolicyStrength strength_of(const PolicySpec& spec) {
+  return {spec.priority, spec.order};
+}
+
 // What the dataplane is to be told, kept until it is sent in an order in which no packet falls
-// between two requests: new SAs before the policies that lead to them, policies before the removal
-// of the SAs they led to before.
+// between two requests: new SAs before the policies that lead to them, new policies before the
+// default and before those that go, and these before the SAs they led to. The stronger of two
+// policies is set first and removed last: so each packet meets at any moment the policy that was
+// for it before, or the one that is after, and never a weaker one that is to lose against it.
 class PushQueue {
  public:
   void add_sa(std::uint32_t slot, std::uint32_t generation) {
@@ -25,11 +38,20 @@ class PushQueue {
   void remove_sa(std::uint32_t slot, std::uint32_t generation) {
     sa_removals_.push_back(about(RequestOp::sa_delete, slot, generation));
   }
-  void set_policy(std::uint32_t slot, std::uint32_t generation) {
-    policy_changes_.push_back(about(RequestOp::policy_set, slot, generation));
+  void set_policy(std::uint32_t slot, const PolicySpec& spec) {
+    policy_sets_.push_back(
+        {about(RequestOp::policy_set, slot, spec.generation), strength_of(spec)});
   }
+  // A policy that was stronger until now: the place of the old one counts.
+  void weaken_policy(std::uint32_t slot, const PolicySpec& spec, const PolicyStrength& before) {
+    policy_removals_.push_back({about(RequestOp::policy_set, slot, spec.generation), before});
+  }
+  void remove_policy(std::uint32_t slot, const PolicySpec& spec) {
+    remove_policy(slot, spec.generation, strength_of(spec));
+  }
+  // Of a policy whose spec may be another's by now.
   void remove_policy(std::uint32_t slot, std::uint32_t generation) {
-    policy_changes_.push_back(about(RequestOp::policy_delete, slot, generation));
+    remove_policy(slot, generation, kWeakest);
   }
   void set_default(PolicyAction action) { default_action_ = action; }
 
@@ -61,13 +83,23 @@ class PushQueue {
   [[nodiscard]] Outcome hand_over(RequestChannel& channel);
 
  private:
+  static constexpr PolicyStrength kWeakest{~0u, ~0u};
+  struct PolicyChange {
+    Request request;
+    PolicyStrength strength;
+  };
+
+  void remove_policy(std::uint32_t slot, std::uint32_t generation, const PolicyStrength& strength) {
+    policy_removals_.push_back({about(RequestOp::policy_delete, slot, generation), strength});
+  }
   [[nodiscard]] static Request about(RequestOp op, std::uint32_t slot, std::uint32_t generation) {
     return {.op = op, .index = slot, .generation = generation};
   }
 
   std::optional<PolicyAction> default_action_;
   std::vector<Request> sa_changes_;
-  std::vector<Request> policy_changes_;
+  std::vector<PolicyChange> policy_sets_;
+  std::vector<PolicyChange> policy_removals_;
   std::vector<Request> sa_removals_;
 };
 

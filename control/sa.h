@@ -122,11 +122,12 @@ struct PeerEndpoint {
   Be16 port;
 };
 
-// Where an SA came from. A manual counter-mode key is one that could be used twice: it starts from
+// Where an SA or a policy came from. A reload of the configuration takes away only what an earlier
+// one brought. A manual counter-mode key is one that could be used twice: it starts from
 // a floor on disk (RFC 4106 2 wants automatic keying).
 enum class SaOrigin : std::uint8_t {
   automatic = 0,  // by XFRM: key exchange, or a person at the keyboard who makes a fresh key
-  manual = 1,     // from a batch file named in the configuration
+  manual = 1,     // from the configuration, or a batch file that it names
 };
 
 // The dataplane has a type of this name too; the inner namespace keeps them apart in a program that

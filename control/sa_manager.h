@@ -168,7 +168,18 @@ class SaManager {
   void begin();
   // When the dataplane refused something of it, all of it is undone and the first refusal returned.
   [[nodiscard]] Result<void> commit();
+  // Has the dataplane carry out what there is so far; the transaction stays open. Roll back on an
+  // error.
+  [[nodiscard]] Result<void> send() { return flush(); }
   void rollback();
+
+  // --- configuration ---
+
+  // What of [esp] can change: idle_timeout and follow_peers count for all SAs, all else for those
+  // that come from now on.
+  void set_esp_options(const SaManagerOptions& wanted);
+  // [policy] default. What SETDEFAULT said counts on when it is the same as before.
+  [[nodiscard]] Result<void> set_configured_default(PolicyVerdict verdict);
 
   // --- with the dataplane ---
 
@@ -190,6 +201,7 @@ class SaManager {
   struct Transaction {
     PushQueue queue;
     std::map<std::uint32_t, bool> policies;  // to resolve again; true: to push in any case
+    std::map<std::uint32_t, PolicyStrength> weakened;  // of them, what the dataplane still has
     std::vector<std::function<void()>> undo;
     std::vector<std::function<void(SaListener&)>> events;
     std::vector<std::uint32_t> added_sas;
@@ -262,8 +274,11 @@ class SaManager {
   // SPD
   [[nodiscard]] Result<Policy> put_policy_within(const Policy& asked, Exclusive exclusive);
   void replace_within(std::uint32_t slot, const Policy& policy);
+  // `before` is what the policy in this slot was until now.
+  void note_replaced(std::uint32_t slot, const PolicySpec& before);
   void remove_policy_within(std::uint32_t slot);
   [[nodiscard]] Result<Policy> remove_policy_at(std::uint32_t slot);
+  [[nodiscard]] Result<void> set_defaults_within(const DefaultVerdicts& verdicts);
   void load_defaults();
   void keep_defaults(const DefaultVerdicts& verdicts);
 

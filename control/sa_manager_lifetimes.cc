@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "control/sa_manager.h"
 
@@ -84,6 +85,21 @@ void SaManager::set_timer(std::uint32_t slot) {
   const TimeLimits ends = time_limits(slot);
   const std::uint64_t due = std::min({ends.soft, ends.hard, ends.look_again});
   if (due != kNever) timers_.set({due, slot, sas_.spec(slot).generation});
+}
+
+void SaManager::set_esp_options(const SaManagerOptions& wanted) {
+  options_.window_floor = wanted.window_floor;
+  options_.allowed = wanted.allowed;
+  options_.df = wanted.df;
+  options_.keepalive_seconds = wanted.keepalive_seconds;
+  options_.dummies_per_second = wanted.dummies_per_second;
+  options_.follows_peers = wanted.follows_peers;
+  const std::uint64_t before = std::exchange(options_.idle_seconds, wanted.idle_seconds);
+  if (before == wanted.idle_seconds) return;
+  for (std::uint32_t slot = sas_.next_listed(0); slot != kNoSlot;
+       slot = sas_.next_listed(slot + 1)) {
+    set_timer(slot);
+  }
 }
 
 void SaManager::raise_soft_limit(std::uint32_t slot) {

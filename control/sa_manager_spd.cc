@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <unordered_set>
+#include <utility>
 
 #include "control/policy_text.h"
 #include "control/sa_manager.h"
@@ -22,11 +23,12 @@ Policy completed(Policy policy) {
   return policy;
 }
 
-// Equal in all that can be given.
+// Equal in all that can be given, whoever gave it.
 bool is_same_policy(const Policy& had, Policy wanted) {
   if (wanted.index == 0) wanted.index = had.index;
   wanted.add_time_seconds = had.add_time_seconds;
   wanted.slot = had.slot;
+  wanted.is_from_batch = had.is_from_batch;
   return wanted == had;
 }
 
@@ -74,7 +76,7 @@ Result<Policy> SaManager::put_policy_within(const Policy& asked, Exclusive exclu
   transaction_.added_policies.push_back(slot);
   transaction_.undo.emplace_back([this, slot] {
     policies_.delist(slot);
-    transaction_.queue.remove_policy(slot, policies_.spec(slot).generation);
+    transaction_.queue.remove_policy(slot, policies_.spec(slot));
   });
   const Policy result = policies_.policy(slot);
   transaction_.events.emplace_back([result](SaListener& to) { to.on_policy_added(result); });
@@ -99,16 +101,24 @@ void SaManager::replace_within(std::uint32_t slot, const Policy& asked) {
   policies_.set_record(slot, record);
   policies_.spec(slot) = spec;
   policies_.list(slot);
-  transaction_.policies[slot] = true;
+  note_replaced(slot, old_spec);
   transaction_.undo.emplace_back([this, slot, old_spec, old_record] {
+    const PolicySpec undone = policies_.spec(slot);
     policies_.delist(slot);
     policies_.spec(slot) = old_spec;
     policies_.set_record(slot, old_record);
     policies_.list(slot);
-    transaction_.policies[slot] = true;
+    note_replaced(slot, undone);
   });
   const Policy result = policies_.policy(slot);
   transaction_.events.emplace_back([result](SaListener& to) { to.on_policy_updated(result); });
+}
+
+void SaManager::note_replaced(std::uint32_t slot, const PolicySpec& before) {
+  transaction_.policies[slot] = true;
+  if (strength_of(before) < strength_of(policies_.spec(slot))) {
+    transaction_.weakened.try_emplace(slot, strength_of(before));
+  }
 }
 
 Result<Policy> SaManager::remove_policy(const PolicyId& id) {
@@ -131,7 +141,7 @@ Result<Policy> SaManager::remove_policy_at(std::uint32_t slot) {
 
 void SaManager::remove_policy_within(std::uint32_t slot) {
   policies_.delist(slot);
-  transaction_.queue.remove_policy(slot, policies_.spec(slot).generation);
+  transaction_.queue.remove_policy(slot, policies_.spec(slot));
   transaction_.removed_policies.push_back(slot);
   transaction_.undo.emplace_back([this, slot] {
     policies_.list(slot);
@@ -182,16 +192,30 @@ Result<void> SaManager::set_configured_policies(std::span<const Policy> policies
 }
 
 Result<void> SaManager::set_default_verdicts(const DefaultVerdicts& verdicts) {
-  return atomically<Result<void>>([&]() -> Result<void> {
-    const DefaultVerdicts old = default_verdicts_;
-    keep_defaults(verdicts);
+  return atomically<Result<void>>([&]() -> Result<void> { return set_defaults_within(verdicts); });
+}
+
+Result<void> SaManager::set_defaults_within(const DefaultVerdicts& verdicts) {
+  const DefaultVerdicts old = default_verdicts_;
+  keep_defaults(verdicts);
+  transaction_.queue.set_default(default_action());
+  transaction_.undo.emplace_back([this, old] {
+    keep_defaults(old);
     transaction_.queue.set_default(default_action());
-    transaction_.undo.emplace_back([this, old] {
-      keep_defaults(old);
-      transaction_.queue.set_default(default_action());
-    });
-    transaction_.events.emplace_back([](SaListener& to) { to.on_default_policy_set(); });
-    return {};
+  });
+  transaction_.events.emplace_back([](SaListener& to) { to.on_default_policy_set(); });
+  return {};
+}
+
+Result<void> SaManager::set_configured_default(PolicyVerdict verdict) {
+  if (options_.default_verdict == verdict) return {};
+  return atomically<Result<void>>([&]() -> Result<void> {
+    const PolicyVerdict old = std::exchange(options_.default_verdict, verdict);
+    DefaultVerdicts verdicts;
+    verdicts.fill(verdict);
+    const auto set = set_defaults_within(verdicts);
+    transaction_.undo.emplace_back([this, old] { options_.default_verdict = old; });
+    return set;
   });
 }
 

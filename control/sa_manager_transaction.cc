@@ -48,6 +48,7 @@ void SaManager::rollback() {
   const bool was_sent = transaction_.was_sent;
   transaction_.queue.clear();
   transaction_.policies.clear();
+  transaction_.weakened.clear();
   undo_all();
   if (transaction_.has_floors) floors_.discard();
   if (was_sent) {
@@ -136,7 +137,13 @@ void SaManager::resolve_policies() {
     spec.sas = found.slots;
     spec.sa_count = found.count;
     spec.spreads = spreads ? 1 : 0;
-    transaction_.queue.set_policy(slot, spec.generation);
+    if (const auto weakened = transaction_.weakened.find(slot);
+        weakened != transaction_.weakened.end()) {
+      transaction_.queue.weaken_policy(slot, spec, weakened->second);
+      transaction_.weakened.erase(weakened);
+    } else {
+      transaction_.queue.set_policy(slot, spec);
+    }
     transaction_.pushed_policies.push_back(slot);
   }
 }

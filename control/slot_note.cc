@@ -153,6 +153,7 @@ void describe(const Policy& policy, PolicyRecord& record) {
   record.template_count = static_cast<std::uint8_t>(policy.templates.size());
   record.origin = policy.origin;
   record.spreads = policy.spreads ? 1 : 0;
+  record.is_from_batch = policy.is_from_batch ? 1 : 0;
   record.index = policy.index;
   record.if_id = policy.if_id;
   record.policy_mark = policy.mark;
@@ -186,6 +187,7 @@ Policy policy_from(const PolicySpec& spec, const PolicyRecord& record, std::uint
   policy.selector = spec.selector;
   policy.ranges = spec.ranges;
   policy.origin = record.origin;
+  policy.is_from_batch = record.is_from_batch != 0;
   policy.spreads = record.spreads != 0;
   policy.selector_interface = record.selector_interface;
   policy.selector_user = record.selector_user;

@@ -25,7 +25,7 @@ enum class SlotState : std::uint8_t {
   removing = 4,  // sa_delete or policy_delete is under way: a restarted control sends it again
 };
 
-inline constexpr std::uint32_t kNoteMark = 0x63760003;  // with the version of what follows
+inline constexpr std::uint32_t kNoteMark = 0x63760004;  // with the version of what follows
 
 using KeyHash = std::array<std::byte, 16>;
 
@@ -97,8 +97,9 @@ struct PolicyRecord {
   std::uint8_t type = kPolicyTypeMain;
   std::uint8_t template_count = 0;
   PolicyOrigin origin = PolicyOrigin::xfrm;
-  std::uint8_t spreads = 0;  // as asked for this policy
-  std::array<std::uint8_t, 2> reserved{};
+  std::uint8_t spreads = 0;        // as asked for this policy
+  std::uint8_t is_from_batch = 0;  // a batch file of the configuration brought it
+  std::uint8_t reserved = 0;
   std::uint32_t index = 0;
   std::uint32_t if_id = 0;
   Mark policy_mark;

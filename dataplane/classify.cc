@@ -109,7 +109,7 @@ void Classify::tagged_frame(Packet packet, Lanes& lanes) {
       return candidate.vlan == vlan && candidate.parent == meta.in_port;
     });
     if (port == ports_.end()) return lanes.punt.push(packet);
-    meta.in_port = port->id;
+    meta.in_port = static_cast<std::uint8_t>(port->id);
     port_counters_[port->id].rx_packets.add(1);
     port_counters_[port->id].rx_bytes.add(packet.length());
   } else if (tag->type() == EtherType::vlan) {

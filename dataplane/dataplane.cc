@@ -87,6 +87,8 @@ std::string Dataplane::prepare(const Regions& regions, const Settings& settings)
     ports_[i].name = start_.ports[i].name;
   }
   default_policy_.store(start_.default_policy, std::memory_order_relaxed);
+  splitting_.is_after_esp.store(start_.splits_after_esp != 0, std::memory_order_relaxed);
+  splitting_.mss.store(start_.mss, std::memory_order_relaxed);
   secret_ = settings.secret;
   return make_tables();
 }
@@ -111,6 +113,8 @@ std::string Dataplane::make_tables() {
                                                            .spd = *spd_,
                                                            .fib = *fib_,
                                                            .default_policy = default_policy_,
+                                                           .splitting = splitting_,
+                                                           .traces = traces_,
                                                            .quiescence = *qsbr_});
   return make_rings();
 }
@@ -128,7 +132,8 @@ std::string Dataplane::make_rings() {
             rte_ring_create(("to_worker" + number).c_str(), kRingPackets, SOCKET_ID_ANY, kPair),
         .housekeeper_bell = &housekeeper_bell_,
         .worker_bell = &worker_bells_[i],
-        .events = worker_events_.emplace_back(std::make_unique<WorkerEvents>()).get()};
+        .events = worker_events_.emplace_back(std::make_unique<WorkerEvents>()).get(),
+        .traces = worker_traces_.emplace_back(std::make_unique<TraceRecords>()).get()};
     if (!worker_bells_[i].open()) return kNoBell;
     rte_ring* relay =
         rte_ring_create(("relay" + number).c_str(), kRingPackets, SOCKET_ID_ANY, RING_F_SC_DEQ);
@@ -174,7 +179,8 @@ std::string Dataplane::make_workers(std::span<Mirror> mirrors, int request_bell,
       .clock = clock_,
       .secret = secret_,
       .writers = start_.worker_count == 1 ? Writers::one : Writers::several,
-      .splitting = {.is_after_esp = start_.splits_after_esp != 0, .mss = start_.mss},
+      .splitting = splitting_,
+      .traces = traces_,
       .fragment_patience_ns = start_.fragment_patience_ms * std::uint64_t{1'000'000}};
   // Fragments that wait take an eighth of all buffers at most.
   const std::size_t fragment_buffers =

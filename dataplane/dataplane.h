@@ -78,6 +78,8 @@ class Dataplane {
   rte_mempool* pool_ = nullptr;
   std::array<Port, kMaxPorts> ports_{};
   DefaultPolicy default_policy_{PolicyAction::discard};
+  EspOutbound::Splitting splitting_;
+  TraceSwitch traces_;
   std::unique_ptr<Engine> engine_;  // the housekeeper's
   std::unique_ptr<Qsbr> qsbr_;
   std::unique_ptr<Sad> sad_;
@@ -88,6 +90,7 @@ class Dataplane {
   std::vector<rte_ring*> relays_;  // by worker
   std::array<Bell, kMaxWorkers> worker_bells_;
   std::vector<std::unique_ptr<WorkerEvents>> worker_events_;
+  std::vector<std::unique_ptr<TraceRecords>> worker_traces_;
   Bell housekeeper_bell_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Housekeeper> housekeeper_;

@@ -8,6 +8,7 @@
 
 #include "dataplane/net/esp.h"
 #include "dataplane/net/ip.h"
+#include "dataplane/tracer.h"
 
 namespace culvert {
 namespace {
@@ -40,6 +41,7 @@ Audit audit_of(DropReason reason) {
 }  // namespace
 
 void DropSink::drop(Packet packet, DropReason reason) {
+  trace(packet, reason, kNoSa);
   audit(packet, reason, kNoSa, 0);
   counters_->drops[index_of(reason)].add(1);
   release(packet);
@@ -47,6 +49,7 @@ void DropSink::drop(Packet packet, DropReason reason) {
 
 void DropSink::drop(Packet packet, DropReason reason, const Sa& sa) {
   assert(index_of(reason) < kSaDropReasons);
+  trace(packet, reason, SaIndex{sa.index});
   audit(packet, reason, SaIndex{sa.index}, sa.spi.raw());
   sa.state->drops[index_of(reason)].add(1);
   counters_->drops[index_of(reason)].add(1);
@@ -55,10 +58,20 @@ void DropSink::drop(Packet packet, DropReason reason, const Sa& sa) {
 
 void DropSink::drop(Packet packet, DropReason reason, SaIndex index, SaState& state) {
   assert(index_of(reason) < kSaDropReasons);
+  trace(packet, reason, index);
   audit(packet, reason, index, 0);
   state.drops[index_of(reason)].add(1);
   counters_->drops[index_of(reason)].add(1);
   release(packet);
+}
+
+void DropSink::trace(Packet packet, DropReason reason, SaIndex index) {
+  if (tracer_ != nullptr && packet.meta().trace != 0) tracer_->dropped(packet, reason, index);
+}
+
+void DropSink::trace_all(std::span<rte_mbuf*> mbufs, DropReason reason) {
+  if (!tracer_->is_on()) return;
+  for (rte_mbuf* mbuf : mbufs) trace(Packet(mbuf), reason, kNoSa);
 }
 
 void DropSink::audit(Packet packet, DropReason reason, SaIndex index, std::uint32_t spi) {

@@ -16,6 +16,8 @@
 
 namespace culvert {
 
+class Tracer;
+
 // Where packets end that go nowhere. Every drop is counted by name, and for the SA where one is
 // known; those that RFC 4303 and RFC 4301 call auditable are reported, at most so many a second;
 // buffers go back in bulk at the end of the round. One per thread. The drops of single packets are
@@ -25,12 +27,16 @@ class DropSink {
   DropSink(WorkerCounters& counters, WorkerEvents& events)
       : counters_(&counters), events_(&events) {}
 
+  // Tells the tracer of marked packets that end here.
+  void follow(Tracer& tracer) { tracer_ = &tracer; }
+
   [[gnu::noinline, gnu::cold]] void drop(Packet packet, DropReason reason);
   [[gnu::noinline, gnu::cold]] void drop(Packet packet, DropReason reason, const Sa& sa);
   // The SA is known by its record alone: it may have been removed.
   [[gnu::noinline, gnu::cold]] void drop(Packet packet, DropReason reason, SaIndex index,
                                          SaState& state);
   void drop_all(std::span<rte_mbuf*> mbufs, DropReason reason) {
+    if (tracer_ != nullptr) trace_all(mbufs, reason);
     counters_->drops[index_of(reason)].add(mbufs.size());
     rte_pktmbuf_free_bulk(mbufs.data(), static_cast<unsigned>(mbufs.size()));
   }
@@ -51,6 +57,8 @@ class DropSink {
     std::uint16_t kept_back = 0;  // since the last one reported; stays at its largest value
   };
 
+  void trace(Packet packet, DropReason reason, SaIndex index);
+  void trace_all(std::span<rte_mbuf*> mbufs, DropReason reason);
   void audit(Packet packet, DropReason reason, SaIndex index, std::uint32_t spi);
   void release(Packet packet) {
     if (count_ == mbufs_.size()) flush();
@@ -59,6 +67,7 @@ class DropSink {
 
   WorkerCounters* counters_;
   WorkerEvents* events_;
+  Tracer* tracer_ = nullptr;
   std::array<rte_mbuf*, kMaxPackets> mbufs_;
   std::size_t count_ = 0;
   std::array<Audited, kDropReasons> audited_{};

@@ -25,11 +25,13 @@ namespace culvert {
 // maker of WirePackets. One per worker.
 class EspOutbound {
  public:
-  // What is done with packets that are too long once they are sealed.
+  // What is done with packets that are too long once they are sealed. The housekeeper changes it;
+  // relaxed, because each of the two stands for itself.
   struct Splitting {
-    bool is_after_esp = false;  // IPv4 packets without DF are sealed whole and their ESP is split
-    std::uint16_t mss =
-        kMssAuto;  // of TCP through tunnels, in bytes: lowered to this, or what fits
+    // IPv4 packets without DF are sealed whole and their ESP is split.
+    std::atomic<bool> is_after_esp{false};
+    // Of TCP through tunnels, in bytes: lowered to this, or what fits.
+    std::atomic<std::uint16_t> mss{kMssAuto};
   };
   struct Context {
     const Sad& sad;
@@ -41,7 +43,7 @@ class EspOutbound {
     const DefaultPolicy& default_policy;
     IcmpErrors& icmp_errors;
     Fragmenter& fragmenter;
-    Splitting splitting;
+    const Splitting& splitting;
     Engine& engine;
     WorkerEvents& events;
     DropSink& drops;

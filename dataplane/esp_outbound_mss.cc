@@ -21,7 +21,7 @@ bool is_syn(Packet packet) {
 }  // namespace
 
 void EspOutbound::clamp_syn(Packet packet, const Outgoing& outgoing) const {
-  const std::uint32_t set = context_.splitting.mss;
+  const std::uint32_t set = context_.splitting.mss.load(std::memory_order_relaxed);
   if (set == kMssUntouched) return;
   const std::uint32_t headers =
       static_cast<std::uint32_t>(sizeof(TcpHeader)) +
@@ -37,7 +37,8 @@ void EspOutbound::clamp_syn(Packet packet, const Outgoing& outgoing) const {
 
 // Only one packet of each connection comes as far as the policies.
 void EspOutbound::clamp_syn_for_answers(Packet packet) const {
-  if (context_.splitting.mss == kMssUntouched || !is_syn(packet)) return;
+  if (context_.splitting.mss.load(std::memory_order_relaxed) == kMssUntouched) return;
+  if (!is_syn(packet)) return;
   const PolicyEntry* policy = nullptr;
   std::uint64_t flow_hash = 0;
   const auto look_up = [&](const auto& flow) {

@@ -23,7 +23,8 @@ EspOutbound::Fit EspOutbound::fit_closely(Packet packet, Lanes& lanes) {
   if (packet.length() <= fitting) return Fit::fits;
   const bool is_small_ipv6 = is_ipv6(packet) && packet.length() <= kMinIpv6MtuBytes;
   const bool may_be_split = may_be_fragmented(packet);
-  if (is_small_ipv6 || (may_be_split && (sa.is_transport() || context_.splitting.is_after_esp))) {
+  const bool is_after_esp = context_.splitting.is_after_esp.load(std::memory_order_relaxed);
+  if (is_small_ipv6 || (may_be_split && (sa.is_transport() || is_after_esp))) {
     return Fit::split_after;
   }
   if (may_be_split) {

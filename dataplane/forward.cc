@@ -179,7 +179,7 @@ void Forward::punt(Packet packet, std::uint16_t port, Lanes& lanes) {
     // The mirror takes what is addressed to it; its MAC is filled in where it is written.
     *ethernet = {.destination = {}, .source = {}, .ether_type = wire_ether_type(type)};
   }
-  packet.meta().in_port = port;
+  packet.meta().in_port = static_cast<std::uint8_t>(port);
   lanes.punt.push(packet);
 }
 

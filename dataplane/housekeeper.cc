@@ -45,6 +45,8 @@ Housekeeper::Housekeeper(const Context& context, PuntSink punt_sink)
       timed_packets_(context.sad),
       events_(context.regions.state().events, context.regions.state().events_produced,
               context.regions.requests().events_consumed),
+      traces_(context.regions.state().trace_records, context.regions.state().trace_produced,
+              context.regions.requests().trace_consumed),
       driver_counts_(context.ports.size()) {}
 
 std::size_t Housekeeper::run_once() {
@@ -89,6 +91,7 @@ std::size_t Housekeeper::from_workers() {
     }
     work += count;
     pass_on(*rings.events);
+    pass_on(*rings.traces);
   }
   pass_on(own_events_);
   return work;
@@ -96,6 +99,17 @@ std::size_t Housekeeper::from_workers() {
 
 void Housekeeper::pass_on(WorkerEvents& events) {
   for (Event event; events.take(event);) post(event);
+}
+
+// Control asks for traces now and then; no bell is rung.
+void Housekeeper::pass_on(TraceRecords& traces) {
+  std::uint64_t lost = traces.take_lost();
+  for (TraceRecord record; traces.take(record);) {
+    if (!traces_.push(record)) ++lost;
+  }
+  if (lost != 0) {
+    context_.regions.state().trace_lost.fetch_add(lost, std::memory_order_relaxed);
+  }
 }
 
 // A frame that was opened, or is for another port's address, has no MAC addresses yet.
@@ -190,7 +204,7 @@ std::size_t Housekeeper::from_mirrors() {
       const Packet packet(mbuf);
       packet.meta() = {.time_ns = context_.clock.now_ns(),
                        .sa = kNoSa.raw(),
-                       .in_port = static_cast<std::uint16_t>(port),
+                       .in_port = static_cast<std::uint8_t>(port),
                        .origin = Origin::linux_};
       to_worker(packet, DropReason::punt_ring_full);
       ++work;

@@ -57,6 +57,7 @@ class Housekeeper {
  private:
   std::size_t from_workers();
   void pass_on(WorkerEvents& events);
+  void pass_on(TraceRecords& traces);
   std::size_t from_mirrors();
   std::size_t send_timed_packets(std::uint64_t now_ns);
   void to_linux(Packet frame);
@@ -76,6 +77,7 @@ class Housekeeper {
   HeldPackets held_;
   TimedPackets timed_packets_;
   RingWriter<Event> events_;
+  RingWriter<TraceRecord> traces_;
   std::map<HeldPackets::Neighbor, std::uint64_t> asked_at_ns_;
   std::map<HeldPackets::Neighbor, std::uint64_t> known_;  // and when they were last confirmed
   std::vector<std::array<std::uint64_t, 2>> driver_counts_;

@@ -29,7 +29,8 @@ struct PacketMeta {
   std::uint32_t sa = 0;          // index of the SA that opened it, or kNoSa: it came in clear
                                  // (keepalives and dummies: that sends it)
   std::uint32_t adjacency = 0;   // next hop, once forward has looked it up
-  std::uint16_t in_port = 0;     // PortId
+  std::uint8_t in_port = 0;      // PortId
+  std::uint8_t trace = 0;        // the mark that Tracer gave it; 0: it is not traced
   std::uint16_t esp_offset = 0;  // lane `esp`: where the ESP header starts
   std::uint8_t rounds = 0;       // of decapsulation
   Origin origin = Origin::wire;

@@ -12,6 +12,8 @@
 
 namespace culvert {
 
+class TraceRecords;
+
 // A worker's rings to and from the housekeeper, one producer and one consumer each: what goes to
 // Linux or waits for a neighbour, and what comes back. Packets in them have their Ethernet header
 // in front. Who puts something in rings the other's bell. Events ring none.
@@ -21,6 +23,7 @@ struct HousekeeperRings {
   Bell* housekeeper_bell = nullptr;
   Bell* worker_bell = nullptr;
   WorkerEvents* events = nullptr;  // to the housekeeper
+  TraceRecords* traces = nullptr;  // the same
 };
 
 // The worker's end of them.

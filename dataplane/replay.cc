@@ -112,7 +112,7 @@ Packet Replay::take(Source& source) {
   packet.meta() = {.time_ns = source.reader.time_ns(),
                    .arrival = frames_++,
                    .sa = kNoSa.raw(),
-                   .in_port = source.port};
+                   .in_port = static_cast<std::uint8_t>(source.port)};
   PortCounters& counters = dataplane_->port_counters(source.port);
   counters.rx_packets.add(1);
   counters.rx_bytes.add(frame.size());

@@ -117,6 +117,10 @@ Refusal Requests::carry_out(const Request& request) {
       return neighbor_change(request);
     case RequestOp::commit:
       return commit();
+    case RequestOp::esp_options:
+      return esp_options(request);
+    case RequestOp::trace:
+      return trace(request);
   }
   return Refusal::unknown_op;
 }
@@ -182,6 +186,24 @@ Refusal Requests::policy_default(const Request& request) {
     return Refusal::bad_enum;
   }
   context_.default_policy.store(request.action, std::memory_order_relaxed);
+  return Refusal::none;
+}
+
+Refusal Requests::esp_options(const Request& request) {
+  if (request.index > kMssUntouched || request.generation > 1) return Refusal::bad_enum;
+  context_.splitting.mss.store(static_cast<std::uint16_t>(request.index),
+                               std::memory_order_relaxed);
+  context_.splitting.is_after_esp.store(request.generation == 1, std::memory_order_relaxed);
+  return Refusal::none;
+}
+
+Refusal Requests::trace(const Request& request) {
+  const TraceFilter filter = copy_of(context_.regions.requests().trace);
+  if (filter.generation != request.generation) return Refusal::bad_generation;
+  if (const Refusal refusal = check_trace_filter(filter); refusal != Refusal::none) return refusal;
+  context_.traces.turn_off();
+  context_.quiescence.wait();
+  if (filter.generation != 0) context_.traces.turn_on(filter);
   return Refusal::none;
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/esp_outbound.h"
 #include "dataplane/fib.h"
 #include "dataplane/forward.h"
 #include "dataplane/port.h"
@@ -12,6 +13,7 @@
 #include "dataplane/shm/regions.h"
 #include "dataplane/shm/ring.h"
 #include "dataplane/spd.h"
+#include "dataplane/tracer.h"
 
 namespace culvert {
 
@@ -26,6 +28,8 @@ class Requests {
     Spd& spd;
     Fib& fib;
     DefaultPolicy& default_policy;
+    EspOutbound::Splitting& splitting;
+    TraceSwitch& traces;
     Quiescence& quiescence;
   };
   explicit Requests(const Context& context);
@@ -58,6 +62,8 @@ class Requests {
   [[nodiscard]] Refusal policy_set(const Request& request);
   [[nodiscard]] Refusal policy_delete(const Request& request);
   [[nodiscard]] Refusal policy_default(const Request& request);
+  [[nodiscard]] Refusal esp_options(const Request& request);
+  [[nodiscard]] Refusal trace(const Request& request);
   [[nodiscard]] Refusal address_change(const Request& request);
   void note_ipv4_address(const Request& request);
   [[nodiscard]] Refusal route_change(const Request& request);

@@ -17,7 +17,8 @@ std::span<Packet> Rx::receive(std::uint64_t now_ns) {
     for (std::size_t fetched = count; fetched < count + received; ++fetched) {
       __builtin_prefetch(&Packet(mbufs_[fetched]).meta(), 1);
     }
-    const PacketMeta meta{.time_ns = now_ns, .sa = kNoSa.raw(), .in_port = queue.port};
+    const PacketMeta meta{
+        .time_ns = now_ns, .sa = kNoSa.raw(), .in_port = static_cast<std::uint8_t>(queue.port)};
     std::uint64_t bytes = 0;
     for (std::size_t end = count + received; count < end; ++count) {
       const Packet packet(mbufs_[count]);

@@ -22,6 +22,7 @@
 #include "dataplane/punt.h"
 #include "dataplane/reassembly.h"
 #include "dataplane/rx.h"
+#include "dataplane/tracer.h"
 #include "dataplane/tx.h"
 
 namespace culvert {
@@ -37,7 +38,8 @@ struct Tables {
   const Clock& clock;
   std::uint64_t secret;  // random, for hashes that nobody shall foresee
   Writers writers;       // to the counters of SAs and policies
-  EspOutbound::Splitting splitting;
+  const EspOutbound::Splitting& splitting;
+  const TraceSwitch& traces;
   std::uint64_t fragment_patience_ns = 2'000'000'000;
 };
 
@@ -87,6 +89,7 @@ class Worker {
 
   const Clock* clock_;
   DropSink drops_;
+  Tracer tracer_;
   std::unique_ptr<Engine> engine_;
   Rx rx_;
   Tx tx_;

@@ -34,7 +34,9 @@ Error connect_error(std::string_view instance, const std::string& path, int code
 }  // namespace
 
 ApiClient::ApiClient(ApiClient&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), received_(std::move(other.received_)) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      received_(std::move(other.received_)),
+      patience_(other.patience_) {}
 
 ApiClient::~ApiClient() {
   if (descriptor_ >= 0) close(descriptor_);
@@ -55,14 +57,19 @@ Result<ApiClient> ApiClient::connect_at(const std::filesystem::path& file,
   std::memcpy(address.sun_path, path.data(), path.size());
   ApiClient client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (client.descriptor_ < 0) return connect_error(instance, path, errno);
-  const timeval patience{.tv_sec = 10, .tv_usec = 0};
-  setsockopt(client.descriptor_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  setsockopt(client.descriptor_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  client.set_patience(client.patience_);
   if (::connect(client.descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
       0) {
     return connect_error(instance, path, errno);
   }
   return client;
+}
+
+void ApiClient::set_patience(std::chrono::seconds patience) {
+  patience_ = patience;
+  const timeval time{.tv_sec = patience.count(), .tv_usec = 0};
+  setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+  setsockopt(descriptor_, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
 }
 
 Result<std::string> ApiClient::exchange_line(const std::string& line) {
@@ -78,8 +85,8 @@ Result<std::string> ApiClient::exchange_line(const std::string& line) {
     const ssize_t count = recv(descriptor_, buffer.data(), buffer.size(), 0);
     if (count == 0) return Error{EPROTO, "culvert-control closed the connection"};
     if (count < 0) {
-      return Error{errno, fmt::format("no answer from culvert-control within 10 s: {}",
-                                      std::generic_category().message(errno))};
+      return Error{errno, fmt::format("no answer from culvert-control within {} s: {}",
+                                      patience_.count(), std::generic_category().message(errno))};
     }
     const std::size_t searched = received_.size();
     received_.append(buffer.data(), static_cast<std::size_t>(count));

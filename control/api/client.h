@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -10,7 +11,7 @@
 
 namespace culvert {
 
-// A connection to a running culvert-control. Calls block for at most 10 s.
+// A connection to a running culvert-control. Calls block for at most 10 s, unless told otherwise.
 class ApiClient {
  public:
   // ECONNREFUSED: no such instance is running. EACCES: not root, nor in [control] group.
@@ -24,6 +25,8 @@ class ApiClient {
   // The view's data. `parameters` is an object whose keys go into the request.
   // EPROTO: the answer is not understood. EINVAL: control refused, saying why.
   [[nodiscard]] Result<Json> ask(std::string_view view, const Json& parameters = Json::object());
+  // For questions that may take longer to answer than 10 s.
+  void set_patience(std::chrono::seconds patience);
   // All pages of a view in one; `list` is the key of its entries.
   [[nodiscard]] Result<Json> ask_all(std::string_view view, const std::string& list);
 
@@ -33,6 +36,7 @@ class ApiClient {
 
   int descriptor_ = -1;
   std::string received_;
+  std::chrono::seconds patience_{10};
 };
 
 }  // namespace culvert

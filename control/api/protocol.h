@@ -11,7 +11,8 @@
 //   {"version":1,"ok":false,"error":"view \"sas\": ..."}
 // Views: sa, policy (in pages: `from` a slot, `limit` entries, `next` null at the end), ports,
 // routes, drops, balance, workers, version, running, events (`from` a number; `next` is what to ask
-// from the next time). policy_add and policy_delete change something; see policy_commands.h.
+// from the next time). Some act: policy_add and policy_delete, see policy_commands.h; `reload`, see
+// control/reload.h; `trace`, see control/api/trace_session.h.
 
 namespace culvert {
 

@@ -44,11 +44,18 @@ std::string refusal(const std::string& message) {
 
 }  // namespace
 
-bool peer_is_allowed(int descriptor, const std::string& group) {
+bool peer_is_owner(int descriptor) {
   ucred peer{};
   socklen_t length = sizeof peer;
   if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return false;
-  if (peer.uid == 0 || peer.uid == geteuid()) return true;
+  return peer.uid == 0 || peer.uid == geteuid();
+}
+
+bool peer_is_allowed(int descriptor, const std::string& group) {
+  if (peer_is_owner(descriptor)) return true;
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return false;
   const struct group* entry = group.empty() ? nullptr : getgrnam(group.c_str());
   if (entry == nullptr) return false;
   const gid_t wanted = entry->gr_gid;
@@ -85,7 +92,8 @@ void ApiServer::accept_one() {
     close(descriptor);
     return;
   }
-  connections_[descriptor] = std::make_unique<Connection>(Connection{descriptor, {}, {}, 0});
+  const Peer peer = peer_is_owner(descriptor) ? Peer::owner : Peer::member;
+  connections_[descriptor] = std::make_unique<Connection>(Connection{descriptor, peer, {}, {}, 0});
   loop_.watch(descriptor, EPOLLIN,
               [this, descriptor](std::uint32_t events) { on_event(descriptor, events); });
 }
@@ -115,7 +123,8 @@ void ApiServer::read_requests(Connection& connection) {
   for (std::size_t end = 0; (end = connection.received.find('\n', begin)) != std::string::npos;
        begin = end + 1) {
     if (connection.to_send.size() > kMostUnsentBytes) return drop(connection.descriptor);
-    connection.to_send += answer(std::string_view(connection.received).substr(begin, end - begin));
+    const auto line = std::string_view(connection.received).substr(begin, end - begin);
+    connection.to_send += answer(line, connection.peer);
     connection.to_send += '\n';
   }
   connection.received.erase(0, begin);
@@ -137,7 +146,7 @@ void ApiServer::send_answers(Connection& connection) {
   loop_.set_events(connection.descriptor, EPOLLIN);
 }
 
-std::string ApiServer::answer(std::string_view line) const {
+std::string ApiServer::answer(std::string_view line, Peer peer) const {
   const Json request = Json::parse(line, nullptr, false);
   if (!request.is_object()) return refusal("a request is one JSON object on one line");
   const auto version = request.find("version");
@@ -154,7 +163,7 @@ std::string ApiServer::answer(std::string_view line) const {
     for (const auto& [known, unused] : views_) names.push_back(known);
     return refusal(fmt::format("view {}: there are {}", name->dump(), fmt::join(names, ", ")));
   }
-  Result<Json> data = view->second(request);
+  Result<Json> data = view->second(request, peer);
   if (!data) return refusal(data.error().message);
   return Json{{"version", kApiVersion}, {"ok", true}, {"data", std::move(*data)}}.dump(
       -1, ' ', false, Json::error_handler_t::replace);

@@ -9,7 +9,7 @@ _culvert_ports() {
 
 _culvert() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="up down hold check exec ip replay show policy events --help --version"
+  local commands="up down hold check reload exec ip replay show policy events trace --help --version"
   local views="sa policy ports routes drops fragments balance workers version"
   local command="" view="" config="" word i
   COMPREPLY=()
@@ -49,7 +49,7 @@ _culvert() {
       COMPREPLY=($(compgen -W "$(ls "${CULVERT_RUNTIME_DIR:-/run/culvert}" 2>/dev/null)" -- "$current"))
       return
       ;;
-    -c | --config | --xfrm | --punt)
+    -c | --config | --xfrm | --punt | --pcap)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current"))
       return
@@ -64,16 +64,21 @@ _culvert() {
       COMPREPLY=($(compgen -f -- "$current"))
       return
       ;;
-    --burst | --seed | --spi)
+    --burst | --seed | --spi | --src | --dst | --sport | --dport | --count | --seconds)
       return
       ;;
   esac
 
+  if [[ $previous == --proto ]]; then
+    COMPREPLY=($(compgen -W "icmp icmpv6 tcp udp esp gre" -- "$current"))
+    return
+  fi
   local options="--help"
   case $command in
     "") options=$commands ;;
     up) options="--config --instance --detach --foreground --help" ;;
     hold | check) options="--config --instance --help" ;;
+    reload) options="--config --check --json --instance --help" ;;
     down) options="--instance --help" ;;
     exec) options="--instance --help --" ;;
     ip) options="--instance --help xfrm" ;;
@@ -86,6 +91,7 @@ _culvert() {
         delete) options+=" --index" ;;
       esac
       ;;
+    trace) options="--src --dst --proto --sport --dport --spi --both --count --seconds --pcap --json --instance --help" ;;
     events) options="--json --once --instance --help" ;;
     show)
       case $view in

@@ -82,7 +82,7 @@ void NetlinkFollower::on_readable() {
   settle();
 }
 
-void NetlinkFollower::apply_config(Config config) {
+std::vector<std::string> NetlinkFollower::apply_config(Config config) {
   for (const ConfigRoute& route : config_.routes) {
     const bool stays =
         std::any_of(config.routes.begin(), config.routes.end(), [&](const ConfigRoute& other) {
@@ -94,7 +94,9 @@ void NetlinkFollower::apply_config(Config config) {
   // Ports may have changed: every link is looked at as if it were new.
   links_.clear();
   wants_links_ = wants_resync_ = wants_reconcile_ = true;
+  refused_.clear();
   settle();
+  return std::exchange(refused_, {});
 }
 
 void NetlinkFollower::push_all() {
@@ -242,7 +244,8 @@ void NetlinkFollower::settle() {
     if (wants_links_) read_links();
     set_up_mirrors();
     if (std::exchange(wants_reconcile_, false)) {
-      log_problems(reconcile_mirrors(*requests_, mirrors_that_are_up(), config_));
+      refused_ = reconcile_mirrors(*requests_, mirrors_that_are_up(), config_);
+      log_problems(refused_);
     }
     if (wants_resync_) resync();
     if (std::exchange(wants_push_all_, false)) {

@@ -6,6 +6,8 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "control/config.h"
 #include "control/netlink/forwarding_view.h"
@@ -36,8 +38,9 @@ class NetlinkFollower {
   [[nodiscard]] int descriptor() const { return events_->descriptor(); }
   void on_readable();
 
-  // Another configuration: sets the mirrors up anew and removes what only the old one had.
-  void apply_config(Config config);
+  // Another configuration: sets the mirrors up anew and removes what only the old one had. Returns
+  // what Linux refused, as sentences; the rest is done.
+  std::vector<std::string> apply_config(Config config);
 
   // For a new incarnation of the dataplane, which starts empty.
   void push_all();
@@ -90,6 +93,8 @@ class NetlinkFollower {
   std::map<InterfaceIndex, KnownLink> links_;
   std::map<InterfaceIndex, Link> new_mirrors_;  // not set up yet
   std::map<PortNeighbor, Clock::time_point> confirmed_;
+
+  std::vector<std::string> refused_;  // of the configuration, by Linux, when it was applied last
 
   bool is_busy_ = false;
   bool wants_settle_ = false;

@@ -260,8 +260,9 @@ Result<void> RequestHandler::get_sad_info(const NetlinkMessage& message, Reply& 
 }
 
 Result<void> RequestHandler::new_policy(const NetlinkMessage& message, Reply&) {
-  const auto policy = parse_policy(message);
+  auto policy = parse_policy(message);
   if (!policy) return policy.error();
+  policy->is_from_batch = origin_ == SaOrigin::manual;
   const bool is_update = message.header.nlmsg_type == XFRM_MSG_UPDPOLICY;
   const auto stored = is_update ? manager_.update_policy(*policy) : manager_.add_policy(*policy);
   if (stored) return {};

@@ -12,6 +12,7 @@
 
 #include "dataplane/shm/counters.h"
 #include "dataplane/shm/messages.h"
+#include "dataplane/shm/trace.h"
 
 // The three shared-memory regions, THE contract between culvert-control and culvertd.
 //   requests  control writes: what it wants (SAs, policies, requests), and its ring indices
@@ -27,7 +28,7 @@ inline constexpr std::uint64_t kRequestsMagic = 0x63756c7665727401;
 inline constexpr std::uint64_t kKeysMagic = 0x63756c7665727402;
 inline constexpr std::uint64_t kStateMagic = 0x63756c7665727403;
 // Raised with every change to a struct of dataplane/shm; attaching to another one is refused.
-inline constexpr std::uint32_t kLayoutVersion = 6;
+inline constexpr std::uint32_t kLayoutVersion = 7;
 
 inline constexpr std::uint32_t kLargestMaxSas = 8u << 20;
 inline constexpr std::uint32_t kLargestMaxPolicies = 8u << 20;
@@ -112,13 +113,20 @@ struct ControlNote {
   std::array<std::byte, 64> bytes{};
 };
 
+inline constexpr std::size_t kConfigFileBytes = 1024;
+
 struct RequestsHead {
   RegionHeader header;
   StartConfig start;
   ControlNote note;
+  // The configuration file that was loaded last while the gateway ran, zero-terminated: a control
+  // process that is started again takes it. Empty: the one it was started with.
+  std::array<char, kConfigFileBytes> config_file{};
+  TraceFilter trace;  // for RequestOp::trace
   alignas(64) std::atomic<std::uint64_t> requests_produced{0};
   std::atomic<std::uint64_t> completions_consumed{0};
   std::atomic<std::uint64_t> events_consumed{0};
+  std::atomic<std::uint64_t> trace_consumed{0};
   alignas(64) std::array<Request, kRingSlots> requests{};
   // behind it: SaSpec[max_sas], PolicySpec[max_policies], SaNote[max_sas], PolicyNote[max_policies]
 };
@@ -247,8 +255,11 @@ struct StateHead {
   alignas(64) std::atomic<std::uint64_t> requests_consumed{0};
   std::atomic<std::uint64_t> completions_produced{0};
   std::atomic<std::uint64_t> events_produced{0};
+  std::atomic<std::uint64_t> trace_produced{0};
+  std::atomic<std::uint64_t> trace_lost{0};  // records for which there was no room
   alignas(64) std::array<Completion, kRingSlots> completions{};
   alignas(64) std::array<Event, kRingSlots> events{};
+  alignas(64) std::array<TraceRecord, kTraceSlots> trace_records{};
   std::array<WorkerCounters, kMaxWorkers + 1> workers{};  // the last row is the housekeeper's
   std::array<std::array<PortCounters, kMaxPorts>, kMaxWorkers + 1> ports{};
   // behind it: SaState[max_sas], PolicyState[max_policies], uint64_t atomics[window_slots]

@@ -192,6 +192,9 @@ enum class RequestOp : std::uint8_t {
   neighbor_set = 11,  // family, address, mac, port
   neighbor_delete = 12,
   commit = 13,  // what came before is complete: ports may start to forward
+  // What StartConfig says of them, changed: `index` is its mss, `generation` its splits_after_esp.
+  esp_options = 14,
+  trace = 15,  // generation: of RequestsHead::trace, which is in force from now on; 0: none is
 };
 
 enum class RouteKind : std::uint8_t { unicast = 0, blackhole = 1 };

@@ -124,7 +124,8 @@ class Part:
         os.sched_setaffinity(0, {max(allowed)})  # or frames may overtake each other
         for port, frame in frames:
             outcome = self.model.receive(port, frame[14:])
-            self.results.append((port, frame, outcome, guest.carry(port, frame)))
+            seen = guest.carry(port, frame, 1 if outcome.port else 0)
+            self.results.append((port, frame, outcome, seen))
         os.sched_setaffinity(0, allowed)
         after = guest.drops()
         self.drops = {name: after[name] - before[name] for name in after}

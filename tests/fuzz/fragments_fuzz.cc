@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -16,10 +17,16 @@
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/ipv6_parse.h"
 #include "dataplane/reassembly.h"
+#include "dataplane/tracer.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace culvert;
 using culvert::fuzz::require;
+
+// Nothing is traced here.
+void Tracer::dropped(Packet, DropReason, SaIndex) {
+  std::abort();
+}
 
 namespace {
 

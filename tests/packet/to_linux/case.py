@@ -28,6 +28,7 @@ def packets(lab):
     lab.punts(Ether(src=DATAPLANE_MAC, dst=OUR_MAC["lan"], type=0x0800) / raw(packet))
     for link_type, mac in ((0x88CC, "01:80:c2:00:00:0e"), (0x0027, "01:80:c2:00:00:00"),
                            (0x8100, OUR_MAC["lan"])):
-        frame = Ether(src=NEIGHBOR_MAC["lan"], dst=mac, type=link_type) / bytes(46)
+        # Behind the EtherType of a tag this is VLAN 1.
+        frame = Ether(src=NEIGHBOR_MAC["lan"], dst=mac, type=link_type) / (b"\0\1" + bytes(44))
         lab.receive_frame("lan", frame)
         lab.punts(lab.received[-1][2])

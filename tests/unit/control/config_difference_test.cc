@@ -9,6 +9,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 TEST(ConfigDifference, IsEmptyForEqualConfigurations) {
   Config config;
@@ -24,6 +25,44 @@ TEST(ConfigDifference, NamesWhatGoesThenWhatComes) {
   after.ports.back().mtu = 9000;
   EXPECT_THAT(changed_lines(config_lines(before), config_lines(after)),
               ElementsAre("- port wan: mtu 1500", "+ port wan: mtu 9000"));
+}
+
+TEST(ConfigDifference, TellsWhatWaitsForAStartFromWhatChangesAtOnce) {
+  Config before;
+  before.ports.push_back({.name = "wan"});
+  Config after = before;
+  after.ports.back().addresses = {{.family = Family::v4, .prefix_bits = 24}};
+  after.routes.push_back({.kind = RouteKind::blackhole});
+  after.mss = 1300;
+  after.splits_after_esp = true;
+  after.default_policy = PolicyAction::bypass;
+  after.idle_timeout_seconds = 60;
+  after.log_level = LogLevel::debug;
+  EXPECT_THAT(changed_lines(config_lines(before), config_lines(after)), SizeIs(12));
+  EXPECT_THAT(changed_lines(start_lines(before), start_lines(after)), IsEmpty());
+  after.max_sas = 7;
+  after.ports.back().device = "eth9";
+  after.ports.push_back({.name = "lan"});
+  EXPECT_THAT(
+      changed_lines(start_lines(before), start_lines(after)),
+      ElementsAre("- dataplane: max_sas 65536", "- port wan: device ", "+ dataplane: max_sas 7",
+                  "+ port wan: device eth9", "+ port lan: device ", "+ port lan: mtu 1500"));
+}
+
+TEST(ConfigDifference, KeepsThePlacesOfPortsThatRun) {
+  Config running;
+  running.ports = {{.name = "lan"}, {.name = "wan"}};
+  Config config;
+  config.ports = {{.name = "wan", .mtu = 9000}, {.name = "lan"}};
+  config.routes = {{.port = 0}};
+  config.neighbors = {{.port = 1}};
+  const Config ordered = with_ports_as_in(config, running);
+  EXPECT_EQ(ordered.ports[1].name, "wan");
+  EXPECT_EQ(ordered.ports[1].mtu, 9000);
+  EXPECT_EQ(ordered.routes[0].port, 1);
+  EXPECT_EQ(ordered.neighbors[0].port, 0);
+  config.ports[1].name = "dmz";
+  EXPECT_EQ(with_ports_as_in(config, running).ports[0].name, "wan");
 }
 
 }  // namespace

@@ -162,6 +162,8 @@ class FakeDataplane {
       case RequestOp::route_delete:
       case RequestOp::neighbor_set:
       case RequestOp::neighbor_delete:
+      case RequestOp::esp_options:
+      case RequestOp::trace:
         return Refusal::none;
     }
     return Refusal::unknown_op;

@@ -36,7 +36,7 @@ class OutboundSpread : public StageLab {
                     .src = IpAddress::v4(wire_address(kOurs)),
                     .dst = IpAddress::v4(wire_address(kPeer))};
     ASSERT_EQ(sad_->add(SaIndex{index}, sa, {.generation = 1, .key_bytes = 20}), Refusal::none);
-    sad_->resolve_next_hops(*fib_);
+    sad_->resolve_next_hops(*fib_, ports_);
   }
 
   void spread_over(const std::vector<std::uint32_t>& sas) {

@@ -45,7 +45,7 @@ class EspThreads : public StageLab {
                     .default_policy = lab.default_policy_,
                     .icmp_errors = icmp_errors,
                     .fragmenter = fragmenter,
-                    .splitting = {},
+                    .splitting = lab.splitting_,
                     .engine = *engine,
                     .events = events,
                     .drops = drops}),

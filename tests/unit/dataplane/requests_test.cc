@@ -44,6 +44,8 @@ class HostileRequests : public testing::Test {
                                                              .spd = *spd_,
                                                              .fib = *fib_,
                                                              .default_policy = default_policy_,
+                                                             .splitting = splitting_,
+                                                             .traces = traces_,
                                                              .quiescence = quiescence_});
     writer_ = std::make_unique<RingWriter<Request>>(theirs_.requests().requests,
                                                     theirs_.requests().requests_produced,
@@ -89,6 +91,8 @@ class HostileRequests : public testing::Test {
   NobodyWaits quiescence_;
   std::array<Port, 2> ports_{};
   DefaultPolicy default_policy_{PolicyAction::discard};
+  EspOutbound::Splitting splitting_;
+  TraceSwitch traces_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Sad> sad_;
   std::unique_ptr<Spd> spd_;
@@ -273,7 +277,33 @@ TEST_F(HostileRequests, PoliciesRoutesAndNeighborsOutOfRangeAreRefusedByTheirNam
             Refusal::bad_port);
   EXPECT_EQ(ask({.op = RequestOp::neighbor_set, .family = Family::v4, .port = 77}),
             Refusal::bad_port);
+  EXPECT_EQ(ask({.op = RequestOp::esp_options, .index = 0x10000}), Refusal::bad_enum);
+  EXPECT_EQ(ask({.op = RequestOp::esp_options, .generation = 2}), Refusal::bad_enum);
   EXPECT_EQ(ask({.op = RequestOp{200}}), Refusal::unknown_op);
+}
+
+TEST_F(HostileRequests, TurnsATraceOnAndOff) {
+  TraceFilter& filter = theirs_.requests().trace;
+  EXPECT_EQ(ask({.op = RequestOp::trace, .generation = 7}), Refusal::bad_generation);
+  filter = {.generation = 7, .family = Family{5}};
+  EXPECT_EQ(ask({.op = RequestOp::trace, .generation = 7}), Refusal::bad_family);
+  EXPECT_EQ(traces_.filter(), nullptr);
+  filter = {.generation = 7, .spi = 0x1001};
+  EXPECT_EQ(ask({.op = RequestOp::trace, .generation = 7}), Refusal::none);
+  ASSERT_NE(traces_.filter(), nullptr);
+  EXPECT_EQ(traces_.filter()->spi, 0x1001u);
+  filter = {};
+  EXPECT_EQ(ask({.op = RequestOp::trace}), Refusal::none);
+  EXPECT_EQ(traces_.filter(), nullptr);
+}
+
+TEST_F(HostileRequests, ChangesWhatIsDoneWithLongPackets) {
+  EXPECT_EQ(ask({.op = RequestOp::esp_options, .index = 1300, .generation = 1}), Refusal::none);
+  EXPECT_TRUE(splitting_.is_after_esp.load());
+  EXPECT_EQ(splitting_.mss.load(), 1300);
+  EXPECT_EQ(ask({.op = RequestOp::esp_options, .index = kMssUntouched}), Refusal::none);
+  EXPECT_FALSE(splitting_.is_after_esp.load());
+  EXPECT_EQ(splitting_.mss.load(), kMssUntouched);
 }
 
 TEST_F(HostileRequests, AProducerIndexThatMakesNoSenseIsPassedOver) {

@@ -64,8 +64,10 @@ TEST_F(HousekeeperThread, DropsWhatTheMirrorDoesNotTake) {
   const Ring to_housekeeper = ring("to_mirror", 8);
   const Ring to_worker = ring("from_mirror", 8);
   Bell bell;
+  TraceRecords records;
+  TraceSwitch traces;
   const std::array rings = {
-      HousekeeperRings{to_housekeeper.get(), to_worker.get(), &bell, &bell, &events_}};
+      HousekeeperRings{to_housekeeper.get(), to_worker.get(), &bell, &bell, &events_, &records}};
   std::array<Mirror, 1> mirrors;  // not open: as one that Linux has taken away
   Requests requests({.regions = regions_,
                      .ports = ports_,
@@ -73,6 +75,8 @@ TEST_F(HousekeeperThread, DropsWhatTheMirrorDoesNotTake) {
                      .spd = *spd_,
                      .fib = *fib_,
                      .default_policy = default_policy_,
+                     .splitting = splitting_,
+                     .traces = traces,
                      .quiescence = qsbr_});
   const Clock clock(Clock::Source::system);
   Housekeeper housekeeper({.regions = regions_,

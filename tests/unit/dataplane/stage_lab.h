@@ -152,6 +152,7 @@ class StageLab : public testing::Test {
   std::unique_ptr<Fib> fib_;
   std::array<Port, 1> ports_{};
   DefaultPolicy default_policy_{PolicyAction::discard};
+  EspOutbound::Splitting splitting_;
   WorkerCounters counters_;
   WorkerEvents events_;
   DropSink drops_{counters_, events_};
@@ -187,7 +188,7 @@ class StageLab : public testing::Test {
                              .default_policy = default_policy_,
                              .icmp_errors = *icmp_errors_,
                              .fragmenter = *fragmenter_,
-                             .splitting = {},
+                             .splitting = splitting_,
                              .engine = *engine_,
                              .events = events_,
                              .drops = drops_});

@@ -55,6 +55,19 @@ class ApiServerTest : public testing::Test {
   std::atomic<bool> is_done_{false};
 };
 
+TEST_F(ApiServerTest, TellsAViewWhoAsks) {
+  server_.add_peer_view("who", [](const Json&, ApiServer::Peer peer) -> Result<Json> {
+    return Json{{"is_owner", peer == ApiServer::Peer::owner}};
+  });
+  as_client([](ApiClient& client) {
+    const auto data = client.ask("who");
+    ASSERT_TRUE(data.has_value());
+    EXPECT_TRUE(data->value("is_owner", false));
+  });
+  EXPECT_THAT(server_.answer(R"({"version":1,"view":"who"})", ApiServer::Peer::member),
+              HasSubstr(R"("is_owner":false)"));
+}
+
 TEST_F(ApiServerTest, AnswersAView) {
   as_client([](ApiClient& client) {
     const auto data = client.ask("echo", {{"from", 7}});

@@ -177,10 +177,19 @@ TEST_F(Follower, ANewConfigurationRemovesWhatOnlyTheOldOneHad) {
   static_cast<void>(news());
   config.routes.erase(config.routes.begin() + 1, config.routes.end());
   config.ports[1].addresses = {prefix("10.1.0.9/16")};
-  follower_->apply_config(config);
+  EXPECT_THAT(follower_->apply_config(config), IsEmpty());
   EXPECT_THAT(news(),
               UnorderedElementsAre("address_add 1 10.1.0.9/16", "address_delete 1 10.1.0.1/16",
                                    "route_delete 10.3.0.0/16", "route_delete 10.9.0.0/16"));
+}
+
+TEST_F(Follower, SaysWhatLinuxRefusesOfANewConfiguration) {
+  make_mirrors();
+  start(two_ports());
+  Config config = two_ports();
+  config.routes = {{.prefix = prefix("10.2.0.0/16"), .via = ip("198.51.100.9"), .port = 0}};
+  EXPECT_THAT(follower_->apply_config(config), ElementsAre(HasSubstr("route 10.2.0.0/16")));
+  EXPECT_THAT(follower_->apply_config(two_ports()), IsEmpty());
 }
 
 TEST_F(Follower, ARestartedOneRemovesWhatOnlyAnEarlierConfigurationHad) {

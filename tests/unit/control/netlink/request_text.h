@@ -35,6 +35,8 @@ inline std::string text_of(const Request& request) {
     case RequestOp::policy_delete:
     case RequestOp::policy_default:
     case RequestOp::commit:
+    case RequestOp::esp_options:
+    case RequestOp::trace:
       break;
   }
   return "another operation";
