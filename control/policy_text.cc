@@ -30,6 +30,12 @@ std::string_view action_text(const Policy& policy) {
   return policy.templates.empty() ? "bypass" : "protect";
 }
 
+std::string end_text(const Template& wanted, const IpAddress& address) {
+  return address == IpAddress{} ? "any" : address_text(wanted.family, address);
+}
+
+}  // namespace
+
 std::string_view direction_text(PolicyDirection direction) {
   switch (direction) {
     case PolicyDirection::in:
@@ -41,12 +47,6 @@ std::string_view direction_text(PolicyDirection direction) {
   }
   return "unknown";
 }
-
-std::string end_text(const Template& wanted, const IpAddress& address) {
-  return address == IpAddress{} ? "any" : address_text(wanted.family, address);
-}
-
-}  // namespace
 
 std::string source_text(const Selector& selector, const SelectorRanges& ranges) {
   return addresses_text(selector.family, selector.src, selector.src_prefix_bits, ranges.src_last,

@@ -54,4 +54,7 @@ struct PolicyReading {
 // The same and what it says, on one line.
 [[nodiscard]] std::string policy_text(const Policy& policy);
 
+// "in", "out" or "fwd".
+[[nodiscard]] std::string_view direction_text(PolicyDirection direction);
+
 }  // namespace culvert

@@ -57,18 +57,6 @@ std::string direction_name(Direction direction) {
   return "unknown";
 }
 
-std::string direction_name(PolicyDirection direction) {
-  switch (direction) {
-    case PolicyDirection::in:
-      return "in";
-    case PolicyDirection::out:
-      return "out";
-    case PolicyDirection::fwd:
-      return "fwd";
-  }
-  return "unknown";
-}
-
 // As in benchmarks and documentation: aes128-gcm. Others keep the kernel's name.
 std::string algorithm_name(const Sa& sa) {
   if (const Result<TransformId> transform = transform_of(sa)) {
@@ -120,7 +108,8 @@ Json defaults_json(const DefaultVerdicts& verdicts) {
   Json entry = Json::object();
   for (const auto direction : {PolicyDirection::in, PolicyDirection::out, PolicyDirection::fwd}) {
     const PolicyVerdict verdict = verdicts[static_cast<std::size_t>(direction)];
-    entry[direction_name(direction)] = verdict == PolicyVerdict::block ? "discard" : "bypass";
+    entry[std::string(direction_text(direction))] =
+        verdict == PolicyVerdict::block ? "discard" : "bypass";
   }
   return entry;
 }
@@ -270,7 +259,7 @@ Json policy_entry(const SaManager& manager, const Policy& policy) {
                                                               : "protect";
   return {{"slot", policy.slot},
           {"index", policy.index},
-          {"direction", direction_name(policy.direction)},
+          {"direction", std::string(direction_text(policy.direction))},
           {"selector", selector_json(policy.selector, policy.ranges)},
           {"priority", policy.priority},
           {"action", action},

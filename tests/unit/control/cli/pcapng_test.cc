@@ -54,7 +54,7 @@ const std::vector<std::byte> kEsp = bytes_of_hex(
     "0000100100000007");
 
 TEST_F(Pcapng, IsReadByWireshark) {
-  if (access("/usr/bin/tshark", X_OK) != 0) GTEST_SKIP() << "no tshark";
+  ASSERT_EQ(access("/usr/bin/tshark", X_OK), 0) << "no tshark; tools/setup installs it";
   auto writer = PcapngWriter::create(file_);
   ASSERT_TRUE(writer) << writer.error().message;
   ASSERT_TRUE(writer->write(PcapngWriter::Interface::clear, 1'700'000'000'123'456'789, kEcho,
