@@ -15,6 +15,9 @@ namespace culvert {
 namespace {
 
 constexpr std::size_t kPageBytes = 4096;
+constexpr std::uint64_t kDataTlbReadMisses = PERF_COUNT_HW_CACHE_DTLB |
+                                             PERF_COUNT_HW_CACHE_OP_READ << 8 |
+                                             PERF_COUNT_HW_CACHE_RESULT_MISS << 16;
 
 // The kernel's recipe (linux/perf_event.h, struct perf_event_mmap_page). False when the counter is
 // not on the CPU just now.
@@ -55,9 +58,9 @@ double measure_tsc_cycles_per_ns() {
 
 }  // namespace
 
-PerfCounters::Counter::Counter(std::uint64_t config, int group_leader) {
+PerfCounters::Counter::Counter(std::uint32_t type, std::uint64_t config, int group_leader) {
   perf_event_attr attributes{};
-  attributes.type = PERF_TYPE_HARDWARE;
+  attributes.type = type;
   attributes.size = sizeof attributes;
   attributes.config = config;
   attributes.exclude_kernel = 1;
@@ -103,8 +106,10 @@ double core_cycles_per_tsc_cycle() {
 }
 
 PerfCounters::PerfCounters()
-    : cycles_(PERF_COUNT_HW_CPU_CYCLES, -1),
-      instructions_(PERF_COUNT_HW_INSTRUCTIONS, cycles_.descriptor()) {
+    : cycles_(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, -1),
+      instructions_(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, cycles_.descriptor()),
+      cache_misses_(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES, cycles_.descriptor()),
+      tlb_misses_(PERF_TYPE_HW_CACHE, kDataTlbReadMisses, cycles_.descriptor()) {
   if (cycles_.descriptor() < 0) tsc_cycles_per_ns_ = measure_tsc_cycles_per_ns();
 }
 
@@ -112,10 +117,13 @@ PerfCounters::~PerfCounters() = default;
 
 PerfReading PerfCounters::read() const {
   if (cycles_.descriptor() >= 0) {
-    return {.cycles = cycles_.value(), .instructions = instructions_.value()};
+    return {.cycles = cycles_.value(),
+            .instructions = instructions_.value(),
+            .cache_misses = cache_misses_.value(),
+            .tlb_misses = tlb_misses_.value()};
   }
   const auto cpu_ns = static_cast<double>(clock_ns(CLOCK_THREAD_CPUTIME_ID));
-  return {.cycles = static_cast<std::uint64_t>(cpu_ns * tsc_cycles_per_ns_), .instructions = 0};
+  return {.cycles = static_cast<std::uint64_t>(cpu_ns * tsc_cycles_per_ns_)};
 }
 
 std::string_view PerfCounters::unit() const {

@@ -16,8 +16,11 @@ namespace culvert {
 [[nodiscard]] double core_cycles_per_tsc_cycle();
 
 struct PerfReading {
-  std::uint64_t cycles = 0;        // in unit()
-  std::uint64_t instructions = 0;  // 0 when they cannot be counted
+  std::uint64_t cycles = 0;  // in unit()
+  // 0 when they cannot be counted.
+  std::uint64_t instructions = 0;
+  std::uint64_t cache_misses = 0;  // of the last level
+  std::uint64_t tlb_misses = 0;    // of data loads
 };
 
 // Counts for the thread that made it; only that thread may read it. Where the kernel or the machine
@@ -42,8 +45,9 @@ class PerfCounters {
  private:
   class Counter {
    public:
-    // config: PERF_COUNT_HW_...; group_leader: descriptor of the first counter, or -1.
-    Counter(std::uint64_t config, int group_leader);
+    // type: PERF_TYPE_...; config: PERF_COUNT_HW_...; group_leader: descriptor of the first
+    // counter, or -1.
+    Counter(std::uint32_t type, std::uint64_t config, int group_leader);
     ~Counter();
     Counter(const Counter&) = delete;
     Counter& operator=(const Counter&) = delete;
@@ -59,6 +63,8 @@ class PerfCounters {
 
   Counter cycles_;
   Counter instructions_;
+  Counter cache_misses_;
+  Counter tlb_misses_;
   double tsc_cycles_per_ns_ = 0;  // measured only where there are no counters
 };
 

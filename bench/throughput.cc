@@ -26,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/meter.h"
 #include "bench/perf_counters.h"
 #include "bench/throughput_gateway.h"
 #include "bench/throughput_traffic.h"
@@ -48,12 +49,6 @@ struct Options {
   bool is_list = false;
 };
 
-struct Spread {
-  double median = 0;
-  double mad = 0;
-  double least = 0;
-};
-
 // Cycles per packet, but for nanoseconds.
 struct Result {
   TrafficKind kind;
@@ -66,51 +61,6 @@ struct Result {
   std::size_t samples = 0;
 
   [[nodiscard]] double overhead() const { return path.median - raw.median; }
-};
-
-double median_of(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
-Spread spread_of(const std::vector<double>& values) {
-  const double median = median_of(values);
-  std::vector<double> distances;
-  for (const double value : values) distances.push_back(std::abs(value - median));
-  return {median, median_of(distances), *std::ranges::min_element(values)};
-}
-
-double cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
-
-// Sums over the turns of a sample.
-class Meter {
- public:
-  explicit Meter(const PerfCounters& counters) : counters_(&counters) {}
-
-  void measure(const std::function<void()>& work) {
-    const double ns = cpu_ns();
-    const PerfReading before = counters_->read();
-    work();
-    const PerfReading after = counters_->read();
-    ns_ += cpu_ns() - ns;
-    cycles_ += static_cast<double>(after.cycles - before.cycles);
-    instructions_ += static_cast<double>(after.instructions - before.instructions);
-    packets_ += Traffic::kPackets;
-  }
-  [[nodiscard]] double cycles() const { return cycles_ / packets_; }
-  [[nodiscard]] double instructions() const { return instructions_ / packets_; }
-  [[nodiscard]] double ns() const { return ns_ / packets_; }
-
- private:
-  const PerfCounters* counters_;
-  double cycles_ = 0;
-  double instructions_ = 0;
-  double ns_ = 0;
-  double packets_ = 0;
 };
 
 std::string name_of(const TrafficKind& kind) {
@@ -164,9 +114,9 @@ std::optional<Result> measure(ThroughputGateway& gateway, const PerfCounters& co
     Meter path_meter(counters), raw_meter(counters), ports_meter(counters);
     for (int turn = 0; turn < kTurns; ++turn) {
       traffic.prepare();
-      ports_meter.measure([&] { traffic.through_ports(); });
-      path_meter.measure(gateway_turn);
-      raw_meter.measure([&] { traffic.through_ipsec_mb(); });
+      ports_meter.measure(Traffic::kPackets, [&] { traffic.through_ports(); });
+      path_meter.measure(Traffic::kPackets, gateway_turn);
+      raw_meter.measure(Traffic::kPackets, [&] { traffic.through_ipsec_mb(); });
     }
     path.push_back(path_meter.cycles() - ports_meter.cycles());
     raw.push_back(raw_meter.cycles());
@@ -215,15 +165,6 @@ double canary_cycles(const PerfCounters& counters) {
 
 double rounded(double value) {
   return std::round(value * 10) / 10;
-}
-
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const auto colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
 }
 
 // Of the machine when it was measured.

@@ -15,11 +15,8 @@
 namespace culvert {
 namespace {
 
-constexpr std::uint32_t kMaxSas = 4096;
-constexpr std::uint32_t kMaxPolicies = 4096;
 constexpr std::uint32_t kRoutes = 1000;  // of each side
 constexpr std::uint32_t kLeastPolicies = 100;
-constexpr std::uint32_t kFirstInbound = kMaxSas / 2;
 constexpr unsigned kPortRingSize = 1024;
 constexpr std::uint32_t kReplayWindow = 64;
 constexpr std::uint64_t kHashSecret = 0x9e3779b97f4a7c15;  // fixed: runs are alike
@@ -55,21 +52,36 @@ std::string pin_to(std::uint16_t core) {
   return "cannot run on core " + std::to_string(core) + ": " + std::strerror(errno);
 }
 
-Selector between(Ipv4Address source, Ipv4Address destination) {
+struct Network {
+  Ipv4Address address;
+  std::uint8_t bits = 0;
+};
+constexpr Network kAllRemote{Ipv4Address{0x0a000000}, 8};
+constexpr Network kAllLocal{Ipv4Address{0xac100000}, 12};
+
+Network remote_network(Sites sites, std::uint32_t site) {
+  const Ipv4Address host = remote_host(sites, site);
+  return sites == Sites::hosts ? Network{host, 32} : Network{network_of_host(host), 24};
+}
+Network local_network(Sites sites, std::uint32_t site) {
+  return sites == Sites::hosts ? kAllLocal : Network{network_of_host(local_host(sites, site)), 24};
+}
+
+Selector between(const Network& source, const Network& destination) {
   return {.family = Family::v4,
-          .src_prefix_bits = 24,
-          .dst_prefix_bits = 24,
-          .src = wire_ip(network_of_host(source)),
-          .dst = wire_ip(network_of_host(destination))};
+          .src_prefix_bits = source.bits,
+          .dst_prefix_bits = destination.bits,
+          .src = wire_ip(source.address),
+          .dst = wire_ip(destination.address)};
 }
 
 }  // namespace
 
-Ipv4Address remote_host(std::uint32_t site) {
-  return Ipv4Address{0x0a000000 + (site << 8) + 10};
+Ipv4Address remote_host(Sites sites, std::uint32_t site) {
+  return Ipv4Address{sites == Sites::hosts ? 0x0a000001 + site : 0x0a000000 + (site << 8) + 10};
 }
-Ipv4Address local_host(std::uint32_t site) {
-  return Ipv4Address{0xac100000 + (site << 8) + 10};
+Ipv4Address local_host(Sites sites, std::uint32_t site) {
+  return Ipv4Address{sites == Sites::hosts ? 0xac10000a : 0xac100000 + (site << 8) + 10};
 }
 
 Spi spi_of(std::uint32_t tunnel) {
@@ -79,8 +91,8 @@ Spi spi_of(std::uint32_t tunnel) {
 std::vector<std::byte> key_material(TransformId transform, std::uint32_t tunnel) {
   const TransformInfo& info = *transform_info(transform);
   std::vector<std::byte> material(info.material_bytes());
-  std::mt19937 random(tunnel + 1);
-  for (std::byte& byte : material) byte = static_cast<std::byte>(random());
+  std::minstd_rand random(tunnel + 1);
+  for (std::byte& byte : material) byte = static_cast<std::byte>(random() >> 16);
   return material;
 }
 
@@ -104,7 +116,8 @@ std::string ThroughputGateway::start(const Settings& settings) {
   config.port_count = 2;
   config.ports[index_of_side(Side::lan)] = port_config("lan", kLanMac);
   config.ports[index_of_side(Side::wan)] = port_config("wan", kWanMac);
-  const RegionSizes sizes{.max_sas = kMaxSas, .max_policies = kMaxPolicies, .window_slots = 64};
+  max_sas_ = settings.max_sas;
+  const RegionSizes sizes{.max_sas = max_sas_, .max_policies = max_sas_, .window_slots = 64};
   std::string error = create_regions(sizes, config, descriptors_);
   if (error.empty()) error = dataplane_side_.attach(descriptors_, culvert::Side::dataplane);
   if (error.empty()) error = control_side_.attach(descriptors_, culvert::Side::control);
@@ -166,13 +179,16 @@ std::string ThroughputGateway::set_network() {
   neighbor = about(RequestOp::neighbor_set, kWan, kPeerAddress, 32);
   neighbor.mac = kPeerMac.bytes;
   ask(neighbor);
+  const auto add_route = [&](std::uint16_t port, const Network& network, Ipv4Address via) {
+    Request route = about(RequestOp::route_add, port, network.address, network.bits);
+    route.via = wire_ip(via);
+    ask(route);
+  };
+  add_route(kWan, kAllRemote, kPeerAddress);
+  add_route(kLan, kAllLocal, kLanRouterAddress);
   for (std::uint32_t site = 0; site < kRoutes; ++site) {
-    Request route = about(RequestOp::route_add, kWan, network_of_host(remote_host(site)), 24);
-    route.via = wire_ip(kPeerAddress);
-    ask(route);
-    route = about(RequestOp::route_add, kLan, network_of_host(local_host(site)), 24);
-    route.via = wire_ip(kLanRouterAddress);
-    ask(route);
+    add_route(kWan, remote_network(Sites::networks, site), kPeerAddress);
+    add_route(kLan, local_network(Sites::networks, site), kLanRouterAddress);
   }
   ask({.op = RequestOp::commit});
   return settle();
@@ -201,43 +217,59 @@ std::string ThroughputGateway::settle() {
   return refused_;
 }
 
-std::string ThroughputGateway::set_tunnels(const TunnelKind& kind) {
+void ThroughputGateway::remove_tunnels() {
   for (std::uint32_t i = 0; i < policies_; ++i) {
-    ask({.op = RequestOp::policy_delete, .index = i, .generation = generation_});
-    ask({.op = RequestOp::policy_delete, .index = kMaxPolicies / 2 + i, .generation = generation_});
+    if (kind_.ends != Ends::inbound) {
+      ask({.op = RequestOp::policy_delete, .index = i, .generation = generation_});
+    }
+    if (kind_.ends != Ends::outbound) {
+      ask({.op = RequestOp::policy_delete, .index = inbound_index(i), .generation = generation_});
+    }
   }
-  for (std::uint32_t i = 0; i < tunnels_; ++i) {
-    ask({.op = RequestOp::sa_delete, .index = i, .generation = generation_});
-    ask({.op = RequestOp::sa_delete, .index = kFirstInbound + i, .generation = generation_});
+  for (std::uint32_t i = 0; i < kind_.count; ++i) {
+    if (kind_.ends != Ends::inbound) {
+      ask({.op = RequestOp::sa_delete, .index = i, .generation = generation_});
+    }
+    if (kind_.ends != Ends::outbound) {
+      ask({.op = RequestOp::sa_delete, .index = inbound_index(i), .generation = generation_});
+    }
   }
+}
+
+std::uint32_t ThroughputGateway::inbound_index(std::uint32_t number) const {
+  return (kind_.ends == Ends::both ? max_sas_ / 2 : 0) + number;
+}
+
+std::string ThroughputGateway::set_tunnels(const TunnelKind& kind) {
+  remove_tunnels();
   if (std::string error = settle(); !error.empty()) return error;
   ++generation_;
-  tunnels_ = kind.count;
+  kind_ = kind;
   policies_ = std::max(kind.count, kLeastPolicies);
-  for (std::uint32_t i = 0; i < tunnels_; ++i) add_tunnel(kind, i);
-  for (std::uint32_t i = 0; i < policies_; ++i) add_policies(i, tunnels_);
+  for (std::uint32_t i = 0; i < kind_.count; ++i) add_tunnel(i);
+  for (std::uint32_t i = 0; i < policies_; ++i) add_policies(i);
   return settle();
 }
 
-void ThroughputGateway::add_tunnel(const TunnelKind& kind, std::uint32_t tunnel) {
+void ThroughputGateway::add_tunnel(std::uint32_t tunnel) {
   SaSpec spec{.generation = generation_,
               .direction = Direction::out,
               .mode = SaMode::tunnel,
-              .transform = static_cast<std::uint8_t>(kind.transform),
+              .transform = static_cast<std::uint8_t>(kind_.transform),
               .family = Family::v4,
               .spi = spi_of(tunnel).raw(),
-              .flags = kind.sa_flags,
+              .flags = kind_.sa_flags,
               .reqid = tunnel + 1,
               .encap_src_port = Be16{4500},
               .encap_dst_port = Be16{4500},
               .src = wire_ip(kOwnAddress),
               .dst = wire_ip(kPeerAddress)};
-  const std::vector<std::byte> key = key_material(kind.transform, tunnel);
-  add_sa(tunnel, spec, key);
+  const std::vector<std::byte> key = key_material(kind_.transform, tunnel);
+  if (kind_.ends != Ends::inbound) add_sa(tunnel, spec, key);
   spec.direction = Direction::in;
   spec.replay_window = kReplayWindow;
   std::swap(spec.src, spec.dst);
-  add_sa(kFirstInbound + tunnel, spec, key);
+  if (kind_.ends != Ends::outbound) add_sa(inbound_index(tunnel), spec, key);
 }
 
 void ThroughputGateway::add_sa(std::uint32_t index, const SaSpec& spec,
@@ -250,24 +282,26 @@ void ThroughputGateway::add_sa(std::uint32_t index, const SaSpec& spec,
 }
 
 // Sites without a tunnel have policies too: their packets would be dropped.
-void ThroughputGateway::add_policies(std::uint32_t site, std::uint32_t tunnels) {
+void ThroughputGateway::add_policies(std::uint32_t site) {
+  const Network local = local_network(kind_.sites, site);
+  const Network remote = remote_network(kind_.sites, site);
   PolicySpec spec{.generation = generation_,
                   .direction = Direction::out,
                   .action = PolicyAction::protect,
                   .priority = 1000,
                   .reqid = site + 1,
-                  .selector = between(local_host(site), remote_host(site))};
-  if (site < tunnels) {
+                  .selector = between(local, remote)};
+  if (site < kind_.count) {
     spec.sa_count = 1;
     spec.sas[0] = site;
   }
-  set_policy(site, spec);
+  if (kind_.ends != Ends::inbound) set_policy(site, spec);
   spec.direction = Direction::in;
   spec.sa_count = 0;
-  spec.selector = between(remote_host(site), local_host(site));
+  spec.selector = between(remote, local);
   spec.template_src = wire_ip(kPeerAddress);
   spec.template_dst = wire_ip(kOwnAddress);
-  set_policy(kMaxPolicies / 2 + site, spec);
+  if (kind_.ends != Ends::outbound) set_policy(inbound_index(site), spec);
 }
 
 void ThroughputGateway::set_policy(std::uint32_t index, PolicySpec spec) {

@@ -21,12 +21,20 @@
 
 namespace culvert {
 
-inline constexpr std::uint32_t kMaxTunnels = 1000;
+inline constexpr std::uint32_t kMaxTunnels = 1000;         // between networks
+inline constexpr std::uint32_t kMaxHostTunnels = 4 << 20;  // to hosts
 
-// Site number i lies behind tunnel i: 10.a.b.0/24 there talks to 172.(16 + a).b.0/24 here, with
-// i = 256 a + b. All in host byte order.
-[[nodiscard]] Ipv4Address remote_host(std::uint32_t site);
-[[nodiscard]] Ipv4Address local_host(std::uint32_t site);
+// What lies behind tunnel number i.
+enum class Sites : std::uint8_t {
+  networks,  // 10.a.b.0/24 there talks to 172.(16 + a).b.0/24 here, with i = 256 a + b
+  hosts,     // the host 10.0.0.1 + i there talks to 172.16.0.0/12 here
+};
+// The SAs of a tunnel that the gateway has, and their policies.
+enum class Ends : std::uint8_t { both, outbound, inbound };
+
+// All in host byte order.
+[[nodiscard]] Ipv4Address remote_host(Sites sites, std::uint32_t site);
+[[nodiscard]] Ipv4Address local_host(Sites sites, std::uint32_t site);
 inline constexpr Ipv4Address kOwnAddress{0xc0000201};        // 192.0.2.1, on the port "wan"
 inline constexpr Ipv4Address kPeerAddress{0xc0000202};       // 192.0.2.2
 inline constexpr Ipv4Address kLanAddress{0xc6336401};        // 198.51.100.1, on the port "lan"
@@ -41,6 +49,8 @@ struct TunnelKind {
   TransformId transform = TransformId::none;
   std::uint32_t count = 1;
   std::uint32_t sa_flags = 0;  // kSaEsn, kSaUdpEncap
+  Sites sites = Sites::networks;
+  Ends ends = Ends::both;
 };
 
 // SPI of both SAs of a tunnel, and their key with salt. One key in both directions, as the bench
@@ -54,6 +64,7 @@ class ThroughputGateway {
   struct Settings {
     std::uint16_t core = 0;
     std::uint8_t use_huge_pages = 1;
+    std::uint32_t max_sas = 4096;  // as many policies
   };
 
   ThroughputGateway();
@@ -92,8 +103,11 @@ class ThroughputGateway {
   [[nodiscard]] std::string set_network();
   void ask(Request request);
   [[nodiscard]] std::string settle();
-  void add_tunnel(const TunnelKind& kind, std::uint32_t tunnel);
-  void add_policies(std::uint32_t site, std::uint32_t tunnels);
+  void remove_tunnels();
+  // Index of a tunnel's inbound SA, or of a site's inbound policy; outbound ones have its number.
+  [[nodiscard]] std::uint32_t inbound_index(std::uint32_t number) const;
+  void add_tunnel(std::uint32_t tunnel);
+  void add_policies(std::uint32_t site);
   void add_sa(std::uint32_t index, const SaSpec& spec, std::span<const std::byte> key);
   void set_policy(std::uint32_t index, PolicySpec spec);
 
@@ -107,8 +121,9 @@ class ThroughputGateway {
   std::uint64_t asked_ = 0;
   std::uint64_t answered_ = 0;
   std::uint32_t generation_ = 0;
-  std::uint32_t tunnels_ = 0;
-  std::uint32_t policies_ = 0;  // of each direction
+  std::uint32_t max_sas_ = 0;
+  TunnelKind kind_{.count = 0};
+  std::uint32_t policies_ = 0;  // of each direction that has some
   std::string refused_;
 };
 

@@ -44,8 +44,8 @@ Traffic::Traffic(ThroughputGateway& gateway, const TrafficKind& kind)
       kind_(kind),
       transform_(*transform_info(kind.tunnels.transform)),
       slots_(kPackets),
-      keys_(kind.tunnels.count),
-      sequences_(kind.tunnels.count),
+      keys_(std::max<std::size_t>(std::min(kind.tunnels.count, kMaxTunnels), kBurstPackets)),
+      sequences_(kind.tunnels.count, kind.last_sequence),
       engine_(Engine::create()),
       raw_(kind.tunnels.transform, kind.direction == TrafficDirection::seal
                                        ? RawCrypto::Direction::seal
@@ -56,7 +56,7 @@ Traffic::Traffic(ThroughputGateway& gateway, const TrafficKind& kind)
   double total = 0;
   std::vector<std::uint32_t> packets_of(kind.tunnels.count);
   for (std::size_t i = 0; i < kPackets; ++i) {
-    const std::uint32_t flow = packets_of[order[i]]++ % kFlows;
+    const std::uint32_t flow = packets_of[order[i]]++ % kind.flows;
     slots_[i] = {rte_pktmbuf_alloc(&gateway.pool()), order[i], inner_bytes[i],
                  crypto_bytes_of(inner_bytes[i]),
                  static_cast<std::uint16_t>(kFirstSourcePort + flow)};
@@ -64,26 +64,34 @@ Traffic::Traffic(ThroughputGateway& gateway, const TrafficKind& kind)
     total += inner_bytes[i];
   }
   mean_inner_bytes_ = total / kPackets;
+  if (kind.tunnels.count > kMaxTunnels) return;
   for (std::uint32_t tunnel = 0; tunnel < kind.tunnels.count; ++tunnel) {
-    const auto material = key_material(kind.tunnels.transform, tunnel);
-    if (engine_->expand(kind.tunnels.transform, material, keys_[tunnel]) != ExpandStatus::ok) {
-      std::abort();
-    }
-    ClearHeaders headers{.ethernet = {kLanMac, kLanRouterMac, wire_ether_type(EtherType::ipv4)},
-                         .ip = {.ttl = 64,
-                                .protocol = IpProtocol::udp,
-                                .source = wire_address(local_host(tunnel)),
-                                .destination = wire_address(remote_host(tunnel))},
-                         .udp = {.destination_port = Be16{kDestinationPort}}};
-    if (kind.direction == TrafficDirection::open) {
-      std::swap(headers.ip.source, headers.ip.destination);
-    }
-    clear_headers_.push_back(headers);
+    expand_key(tunnel, keys_[tunnel]);
   }
 }
 
 Traffic::~Traffic() {
   for (const Slot& slot : slots_) rte_pktmbuf_free(slot.mbuf);
+}
+
+void Traffic::deal(std::span<const std::uint32_t, kPackets> tunnels) {
+  for (std::size_t i = 0; i < kPackets; ++i) {
+    slots_[i].tunnel = tunnels[i];
+    slots_[i].source_port = static_cast<std::uint16_t>(kFirstSourcePort + i % kind_.flows);
+  }
+}
+
+void Traffic::expand_key(std::uint32_t tunnel, ExpandedKey& key) {
+  const TransformId transform = kind_.tunnels.transform;
+  if (engine_->expand(transform, key_material(transform, tunnel), key) != ExpandStatus::ok) {
+    std::abort();
+  }
+}
+
+const ExpandedKey& Traffic::key_of(std::uint32_t tunnel, std::size_t place) {
+  if (kind_.tunnels.count <= kMaxTunnels) return keys_[tunnel];
+  expand_key(tunnel, keys_[place]);
+  return keys_[place];
 }
 
 ThroughputGateway::Side Traffic::source_side() const {
@@ -111,7 +119,15 @@ std::byte* Traffic::frame_of(const Slot& slot) const {
 }
 
 void Traffic::write_clear(std::byte* frame, const Slot& slot) const {
-  ClearHeaders headers = clear_headers_[slot.tunnel];
+  const Sites sites = kind_.tunnels.sites;
+  ClearHeaders headers{.ip = {.ttl = 64,
+                              .protocol = IpProtocol::udp,
+                              .source = wire_address(local_host(sites, slot.tunnel)),
+                              .destination = wire_address(remote_host(sites, slot.tunnel))},
+                       .udp = {.destination_port = Be16{kDestinationPort}}};
+  if (kind_.direction == TrafficDirection::open) {
+    std::swap(headers.ip.source, headers.ip.destination);
+  }
   headers.ip.total_length = Be16{slot.inner_bytes};
   headers.ip.checksum = ipv4_header_checksum(headers.ip);
   headers.udp.source_port = Be16{slot.source_port};
@@ -120,7 +136,7 @@ void Traffic::write_clear(std::byte* frame, const Slot& slot) const {
 }
 
 // The whole frame of a packet to be opened, but for encryption.
-void Traffic::write_sealed(const Slot& slot, CryptoJob& job) {
+void Traffic::write_sealed(const Slot& slot, const ExpandedKey& key, CryptoJob& job) {
   const SeqNum sequence{++sequences_[slot.tunnel]};
   const std::size_t ip_bytes = outer_bytes() + slot.crypto_bytes + transform_.icv_bytes;
   std::byte* at = frame_of(slot);
@@ -155,7 +171,7 @@ void Traffic::write_sealed(const Slot& slot, CryptoJob& job) {
   for (std::size_t pad = 0; pad < pad_bytes; ++pad) put(esp_pad_byte(pad));
   put(EspTrailer{static_cast<std::uint8_t>(pad_bytes), IpProtocol::ipip});
 
-  job.key = &keys_[slot.tunnel];
+  job.key = &key;
   job.payload = inner;
   job.payload_bytes = slot.crypto_bytes;
   job.icv = inner + slot.crypto_bytes;
@@ -170,7 +186,10 @@ void Traffic::prepare() {
   if (kind_.direction == TrafficDirection::seal) return;
   std::array<CryptoJob, kBurstPackets> jobs;
   for (std::size_t first = 0; first < kPackets; first += kBurstPackets) {
-    for (std::size_t i = 0; i < kBurstPackets; ++i) write_sealed(slots_[first + i], jobs[i]);
+    for (std::size_t i = 0; i < kBurstPackets; ++i) {
+      const Slot& slot = slots_[first + i];
+      write_sealed(slot, key_of(slot.tunnel, i), jobs[i]);
+    }
     engine_->seal(jobs);
   }
 }
@@ -201,7 +220,10 @@ void Traffic::source(std::size_t first) {
 std::size_t Traffic::offer(std::size_t first, std::size_t count) {
   if (kind_.direction == TrafficDirection::open) {
     std::array<CryptoJob, kBurstPackets> jobs;
-    for (std::size_t i = 0; i < count; ++i) write_sealed(slots_[first + i], jobs[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Slot& slot = slots_[first + i];
+      write_sealed(slot, key_of(slot.tunnel, i), jobs[i]);
+    }
     engine_->seal(std::span(jobs).first(count));
   }
   fill_burst(first, count);
@@ -255,7 +277,7 @@ bool Traffic::is_sealed_right(const Slot& slot) {
   const std::size_t iv_end = outer_bytes();
   const auto* esp = header_at<EspHeader>(packet, iv_end - transform_.iv_bytes - sizeof(EspHeader));
   CryptoJob job{};
-  job.key = &keys_[slot.tunnel];
+  job.key = &key_of(slot.tunnel, 0);
   job.payload = packet.data() + outer_bytes();
   job.payload_bytes = slot.crypto_bytes;
   job.icv = job.payload + slot.crypto_bytes;
@@ -276,7 +298,8 @@ bool Traffic::is_opened_right(const Slot& slot) const {
   const auto packet = frame.bytes().subspan(sizeof(EthernetHeader));
   const auto* header = header_at<Ipv4Header>(packet, 0);
   return validate_ipv4(packet) == Ipv4Validity::ok && packet.size() == slot.inner_bytes &&
-         header->ttl == 63 && header->source == wire_address(remote_host(slot.tunnel)) &&
+         header->ttl == 63 &&
+         header->source == wire_address(remote_host(kind_.tunnels.sites, slot.tunnel)) &&
          frame.header<EthernetHeader>(0)->destination == kLanRouterMac;
 }
 

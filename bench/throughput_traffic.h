@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What bench/throughput sends: packets made in memory, in buffers that go round, and the same
-// buffers for ipsec-mb alone.
+// What the gateway under measurement is sent: packets made in memory, in buffers that go round, and
+// the same buffers for ipsec-mb alone.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -34,24 +34,29 @@ struct TrafficKind {
   TrafficDirection direction = TrafficDirection::seal;
   std::uint32_t inner_bytes = 64;  // of the inner IP packet; kImix: mixed
   TunnelKind tunnels;
+  std::uint32_t flows = 256;        // of one tunnel, if it has as many packets
+  std::uint64_t last_sequence = 0;  // that may have been used before
 
   [[nodiscard]] bool is_udp_encapsulated() const { return (tunnels.sa_flags & kSaUdpEncap) != 0; }
   [[nodiscard]] bool has_esn() const { return (tunnels.sa_flags & kSaEsn) != 0; }
 };
 
-// A set of buffers, each with one packet of one tunnel; tunnels follow each other in random order,
-// all equally often. They are used over and over; the header is written anew each time.
+// A set of buffers, each with one packet of one tunnel; unless they are dealt() otherwise tunnels
+// follow each other in random order, all equally often. Buffers are used over and over; the header
+// is written anew each time.
 class Traffic {
  public:
   static constexpr std::size_t kPackets = 4096;
   static constexpr std::size_t kBurstPackets = 64;
-  static constexpr std::uint32_t kFlows = 256;  // of one tunnel, if it has as many packets
 
   // The gateway's tunnels are those of `kind`.
   Traffic(ThroughputGateway& gateway, const TrafficKind& kind);
   ~Traffic();
   Traffic(const Traffic&) = delete;
   Traffic& operator=(const Traffic&) = delete;
+
+  // The next packets are those of these tunnels, one for each buffer.
+  void deal(std::span<const std::uint32_t, kPackets> tunnels);
 
   // To be opened: seals all packets as the peer would, with the next sequence numbers. To be
   // sealed: nothing to do. Before each through_gateway().
@@ -70,7 +75,7 @@ class Traffic {
 
   // ipsec-mb alone on each packet's payload, same keys, lengths and order, in bursts as the gateway
   // has them, by the best way there is for the transform (crypto_raw.h); nonce and AAD stand still.
-  // It spoils packets that were prepared.
+  // It spoils packets that were prepared. Not for more than kMaxTunnels.
   void through_ipsec_mb();
 
   // For senders with a clock: makes slots `first` to `first + count`, at most kBurstPackets, ready
@@ -93,18 +98,22 @@ class Traffic {
   };
   // A frame in clear up to its UDP header, as the LAN's router sends it.
   struct ClearHeaders {
-    EthernetHeader ethernet;
+    EthernetHeader ethernet{kLanMac, kLanRouterMac, wire_ether_type(EtherType::ipv4)};
     Ipv4Header ip;
     UdpHeader udp;
   };
   static_assert(sizeof(ClearHeaders) == 42);
+  void expand_key(std::uint32_t tunnel, ExpandedKey& key);
+  // The tunnel's key; of many tunnels not all are kept, and it is expanded into `place`, which is
+  // below kBurstPackets.
+  [[nodiscard]] const ExpandedKey& key_of(std::uint32_t tunnel, std::size_t place);
   [[nodiscard]] ThroughputGateway::Side source_side() const;
   [[nodiscard]] ThroughputGateway::Side sink_side() const;
   [[nodiscard]] std::size_t outer_bytes() const;  // IP to IV
   [[nodiscard]] std::uint16_t crypto_bytes_of(std::uint16_t inner_bytes) const;
   [[nodiscard]] std::byte* frame_of(const Slot& slot) const;
   void write_clear(std::byte* frame, const Slot& slot) const;
-  void write_sealed(const Slot& slot, CryptoJob& job);
+  void write_sealed(const Slot& slot, const ExpandedKey& key, CryptoJob& job);
   void fill_burst(std::size_t first, std::size_t count);
   void source(std::size_t first);
   [[nodiscard]] std::size_t sink();
@@ -115,9 +124,8 @@ class Traffic {
   TrafficKind kind_;
   const TransformInfo& transform_;
   std::vector<Slot> slots_;
-  std::vector<ClearHeaders> clear_headers_;  // by tunnel; lengths are filled in
-  std::vector<ExpandedKey> keys_;            // by tunnel
-  std::vector<std::uint64_t> sequences_;     // by tunnel, the last one given out
+  std::vector<ExpandedKey> keys_;         // by tunnel, or those expanded last
+  std::vector<std::uint64_t> sequences_;  // by tunnel, the last one given out
   std::unique_ptr<Engine> engine_;
   RawCrypto raw_;
   double mean_inner_bytes_ = 0;
