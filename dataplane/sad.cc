@@ -106,16 +106,16 @@ std::unique_ptr<Sad> Sad::create(const Regions& regions, Engine& engine, std::ui
   sad->table_ = SaTable::create(regions.sizes().max_sas, secret);
   sad->outbound_table_ = SaTable::create(regions.sizes().max_sas, secret);
   if (sad->table_ == nullptr || sad->outbound_table_ == nullptr || !sad->by_index_.is_reserved() ||
-      !sad->pool_.is_reserved() || !sad->keys_.is_reserved()) {
+      !sad->slots_.is_reserved() || !sad->uses_.is_reserved() || !sad->spares_.is_reserved()) {
     error = "not enough memory for max_sas = " + std::to_string(regions.sizes().max_sas);
     return nullptr;
   }
-  const std::size_t key_bytes = sad->max_sas_ * sizeof(ExpandedKey);
-  if (madvise(sad->keys_.data(), key_bytes, MADV_DONTDUMP) != 0) {
+  const std::size_t slot_bytes = sad->max_sas_ * sizeof(Slot);
+  if (madvise(sad->slots_.data(), slot_bytes, MADV_DONTDUMP) != 0) {
     error = "cannot keep expanded keys out of core dumps";
     return nullptr;
   }
-  mlock2(sad->keys_.data(), key_bytes, MLOCK_ONFAULT);
+  mlock2(sad->slots_.data(), slot_bytes, MLOCK_ONFAULT);
   for (const SaState& state : sad->states_) {
     if (state.generation != 0 && state.window_slots > kInlineWindowSlots) {
       sad->window_memory_.mark_used(state.window_offset, state.window_slots);
@@ -131,37 +131,50 @@ Sad::Sad(const Regions& regions, Engine& engine, Quiescence& quiescence)
       states_(regions.sa_states()),
       windows_(regions.windows()),
       by_index_(max_sas_),
-      pool_(max_sas_ + kSpareSas),
-      keys_(max_sas_),
+      slots_(max_sas_),
+      uses_(max_sas_),
+      spares_(max_sas_ + kSpareSas),
       window_memory_(regions.windows().size()) {}
 
 Sad::~Sad() {
-  if (!keys_.is_reserved()) return;
+  if (!slots_.is_reserved()) return;
   for (std::uint32_t i = 0; i < max_sas_; ++i) {
-    if (by_index_[i].load(std::memory_order_relaxed) != nullptr) keys_[i].wipe();
+    if (by_index_[i].load(std::memory_order_relaxed) != nullptr) slots_[i].key.wipe();
   }
   for (const Retired& retired : retired_) {
-    if (retired.wiped_index != kKeepsKey) keys_[retired.wiped_index].wipe();
+    if (retired.wiped_index != kKeepsKey) slots_[retired.wiped_index].key.wipe();
   }
 }
 
-Sa* Sad::take_sa() {
-  if (free_.empty() && pool_used_ == max_sas_ + kSpareSas) {
+Sa* Sad::take_sa(SaIndex index) {
+  if ((uses_[index.raw()] & kSaTaken) == 0) {
+    uses_[index.raw()] |= kSaTaken;
+    return &slots_[index.raw()].sa;
+  }
+  if (free_spares_.empty() && spares_used_ == max_sas_ + kSpareSas) {
     quiescence_->wait();
     reclaim();
   }
-  if (!free_.empty()) {
-    Sa* sa = free_.back();
-    free_.pop_back();
+  if (!free_spares_.empty()) {
+    Sa* sa = free_spares_.back();
+    free_spares_.pop_back();
     return sa;
   }
-  return &pool_[pool_used_++];
+  return &spares_[spares_used_++];
+}
+
+void Sad::give_back(Sa* sa) {
+  if (sa == &slots_[sa->index].sa) {
+    uses_[sa->index] &= static_cast<std::uint8_t>(~kSaTaken);
+  } else {
+    free_spares_.push_back(sa);
+  }
 }
 
 // The key and the record of an SA that was removed are used and then wiped until reclaim().
-bool Sad::is_retired(SaIndex index) const {
-  return std::ranges::any_of(
-      retired_, [index](const Retired& retired) { return retired.wiped_index == index.raw(); });
+void Sad::retire(Sa* sa, SaIndex index) {
+  uses_[index.raw()] |= kKeyRetired;
+  retired_.push_back({sa, index.raw()});
 }
 
 Refusal Sad::check_spec(SaIndex index, const SaSpec& spec) const {
@@ -214,7 +227,7 @@ void Sad::fill(Sa& sa, SaIndex index, const SaSpec& spec) const {
   const TransformInfo& info = *transform_info(transform);
   SaState& state = states_[index.raw()];
   sa.state = &state;
-  sa.key = &keys_[index.raw()];
+  sa.key = &slots_[index.raw()].key;
   sa.window = state.window_slots > kInlineWindowSlots ? &windows_[state.window_offset]
                                                       : state.window.data();
   sa.index = index.raw();
@@ -254,7 +267,8 @@ void Sad::fill(Sa& sa, SaIndex index, const SaSpec& spec) const {
 
 Refusal Sad::add(SaIndex index, const SaSpec& spec, const KeySlot& key) {
   if (const Refusal refusal = check_spec(index, spec); refusal != Refusal::none) return refusal;
-  if (by_index_[index.raw()].load(std::memory_order_relaxed) != nullptr || is_retired(index)) {
+  if (by_index_[index.raw()].load(std::memory_order_relaxed) != nullptr ||
+      (uses_[index.raw()] & kKeyRetired) != 0) {
     return Refusal::slot_in_use;
   }
   if (key.generation != spec.generation || key.key_bytes > kMaxKeyBytes) return Refusal::bad_key;
@@ -262,20 +276,20 @@ Refusal Sad::add(SaIndex index, const SaSpec& spec, const KeySlot& key) {
   if (spec.direction == Direction::in && table_->find(name) != kNoSa) return Refusal::duplicate_sa;
   if (engine_->expand(static_cast<TransformId>(spec.transform),
                       std::span(key.key).first(key.key_bytes),
-                      keys_[index.raw()]) != ExpandStatus::ok) {
+                      slots_[index.raw()].key) != ExpandStatus::ok) {
     return Refusal::bad_key;
   }
   if (const Refusal refusal = prepare_state(spec, states_[index.raw()]); refusal != Refusal::none) {
-    keys_[index.raw()].wipe();
+    slots_[index.raw()].key.wipe();
     return refusal;
   }
-  Sa* sa = take_sa();
+  Sa* sa = take_sa(index);
   fill(*sa, index, spec);
   highest_index_ = std::max(highest_index_, index.raw());
   by_index_[index.raw()].store(sa, std::memory_order_release);
   if (spec.direction == Direction::in && table_->insert(name, index) != SaTable::Insert::ok) {
     by_index_[index.raw()].store(nullptr, std::memory_order_relaxed);
-    retired_.push_back({sa, index.raw()});
+    retire(sa, index);
     return Refusal::no_table_memory;
   }
   // That another one has the key is no fault here: see outbound().
@@ -296,7 +310,7 @@ Refusal Sad::update(SaIndex index, const SaSpec& spec) {
   const bool is_inbound = spec.direction == Direction::in;
   const bool is_renamed = old->outer_destination() != spec.dst;
   if (is_inbound && is_renamed && table_->find(name) != kNoSa) return Refusal::duplicate_sa;
-  Sa* fresh = take_sa();
+  Sa* fresh = take_sa(index);
   fill(*fresh, index, spec);
   fresh->adjacency.store(old->adjacency.load(std::memory_order_relaxed), std::memory_order_relaxed);
   advance(*fresh, SeqNum{spec.sequence});
@@ -322,7 +336,7 @@ Refusal Sad::remove(SaIndex index, std::uint32_t generation) {
   if (sa->state->generation != generation) return Refusal::bad_generation;
   (sa->direction == Direction::in ? *table_ : *outbound_table_).erase(index);
   by_index_[index.raw()].store(nullptr, std::memory_order_release);
-  retired_.push_back({sa, index.raw()});
+  retire(sa, index);
   return Refusal::none;
 }
 
@@ -330,14 +344,15 @@ void Sad::reclaim() {
   for (const Retired& retired : retired_) {
     if (retired.wiped_index != kKeepsKey) {
       SaState& state = states_[retired.wiped_index];
-      keys_[retired.wiped_index].wipe();
+      slots_[retired.wiped_index].key.wipe();
+      uses_[retired.wiped_index] &= static_cast<std::uint8_t>(~kKeyRetired);
       if (state.window_slots > kInlineWindowSlots) {
         window_memory_.give_back(state.window_offset, state.window_slots);
       }
       state.window_slots = 0;
       state.generation = 0;  // the sequence number stays, for control's tombstone
     }
-    free_.push_back(retired.sa);
+    give_back(retired.sa);
   }
   retired_.clear();
 }

@@ -68,6 +68,15 @@ class Sad {
   void resolve_next_hop(SaIndex index, const Fib& fib, std::span<const Port> ports);
 
  private:
+  // What a packet reads of an SA lies together, as far as it is this process's alone: memory far
+  // apart costs several times as much. An update makes its Sa elsewhere while this one is read.
+  struct alignas(64) Slot {
+    Sa sa;
+    ExpandedKey key;
+  };
+  // Bits of uses_.
+  static constexpr std::uint8_t kSaTaken = 1;     // the slot's own Sa is published, or retired
+  static constexpr std::uint8_t kKeyRetired = 2;  // the key waits to be wiped
   // What to do with a removed SA once nobody reads it.
   struct Retired {
     Sa* sa;
@@ -76,8 +85,9 @@ class Sad {
   static constexpr std::uint32_t kKeepsKey = 0xffffffff;
 
   Sad(const Regions& regions, Engine& engine, Quiescence& quiescence);
-  [[nodiscard]] Sa* take_sa();
-  [[nodiscard]] bool is_retired(SaIndex index) const;
+  [[nodiscard]] Sa* take_sa(SaIndex index);
+  void give_back(Sa* sa);
+  void retire(Sa* sa, SaIndex index);
   [[nodiscard]] Refusal check_spec(SaIndex index, const SaSpec& spec) const;
   [[nodiscard]] Refusal prepare_state(const SaSpec& spec, SaState& state);
   void fill(Sa& sa, SaIndex index, const SaSpec& spec) const;
@@ -90,11 +100,12 @@ class Sad {
   std::unique_ptr<SaTable> table_;
   std::unique_ptr<SaTable> outbound_table_;
   TableMemory<std::atomic<Sa*>> by_index_;
-  TableMemory<Sa> pool_;
-  TableMemory<ExpandedKey> keys_;
+  TableMemory<Slot> slots_;
+  TableMemory<std::uint8_t> uses_;  // by index
+  TableMemory<Sa> spares_;          // for those updated while their slot's own is read
   WindowMemory window_memory_;
-  std::vector<Sa*> free_;
-  std::uint32_t pool_used_ = 0;
+  std::vector<Sa*> free_spares_;
+  std::uint32_t spares_used_ = 0;
   std::vector<Retired> retired_;
   std::uint32_t highest_index_ = 0;
 };
