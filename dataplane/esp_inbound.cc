@@ -36,11 +36,18 @@ ReplayWindow window_of(const Sa& sa) {
   return {sa.state->sequence, *sa.window, sa.replay_window};
 }
 
-// Whether ESP may follow the IP header, to be looked at more closely.
-bool may_carry_esp(Packet packet) {
-  if (is_ipv6(packet)) return true;
-  const IpProtocol protocol = packet.header<Ipv4Header>(0)->protocol;
-  return protocol == IpProtocol::esp || protocol == IpProtocol::udp;
+// Whether what was opened is ESP again. Most packets are told by a look or two.
+bool carries_esp(Packet packet) {
+  if (!is_ipv6(packet)) {
+    const auto& header = *packet.header<Ipv4Header>(0);
+    if (header.protocol == IpProtocol::esp) return true;
+    if (header.protocol != IpProtocol::udp) return false;
+    const auto* udp = packet.header<UdpHeader>(header.header_length_bytes());
+    if (udp == nullptr || udp->destination_port != Be16{kNatTPort}) return false;
+  }
+  const UpperLayer upper = upper_layer(packet);
+  return upper.protocol == IpProtocol::esp ||
+         (upper.protocol == IpProtocol::udp && upper.ports.destination == kNatTPort);
 }
 
 // 48 bits that tell peers' addresses apart: those of IPv4 as they are.
@@ -342,21 +349,15 @@ void EspInbound::finish(const Candidate& candidate, Lanes& lanes) {
       sa.is_transport() ? take_out_transported(opened) : take_out_tunnelled(opened);
   if (fault) return drops_->drop(packet, *fault, sa);
 
-  bool may_be_esp = false;
-  if (sa.has_selector != 0 || may_carry_esp(packet)) {
-    const UpperLayer upper = upper_layer(packet);
-    if (sa.has_selector != 0 && !covers(sa.selector, packet, upper)) {
-      return drops_->drop(packet, DropReason::esp_in_selector_mismatch, sa);
-    }
-    may_be_esp = upper.protocol == IpProtocol::esp ||
-                 (upper.protocol == IpProtocol::udp && upper.ports.destination == kNatTPort);
+  if (sa.has_selector != 0 && !covers(sa.selector, packet, upper_layer(packet))) {
+    return drops_->drop(packet, DropReason::esp_in_selector_mismatch, sa);
   }
   if (is_past_hard_limit(sa, group.packets, group.bytes)) {
     return drops_->drop(packet, DropReason::esp_in_expired, sa);
   }
   ++group.packets;
   group.bytes += packet.length();
-  if (may_be_esp) return lanes.again.push(packet);
+  if (carries_esp(packet)) return lanes.again.push(packet);
   lanes.onward(packet);
 }
 

@@ -14,9 +14,12 @@
 namespace culvert {
 namespace {
 
-bool is_unset(const IpAddress& address) {
-  const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(address);
-  return (words[0] | words[1]) == 0;
+// Whether an SA's end is what the policy's template asks for; all zero asks for nothing. As words:
+// comparing arrays would call memcmp.
+bool is_as_asked(const IpAddress& asked, const IpAddress& end) {
+  const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(asked);
+  const auto others = std::bit_cast<std::array<std::uint64_t, 2>>(end);
+  return (words[0] | words[1]) == 0 || ((words[0] ^ others[0]) | (words[1] ^ others[1])) == 0;
 }
 
 // IKE to us (the non-ESP marker was checked on port 4500) is for the daemon, whatever policies say.
@@ -112,11 +115,11 @@ bool Forward::is_admitted_opened(Packet packet, const PolicyEntry* policy) {
     return true;
   }
   const Sa* sa = context_.sad.sa(index);
-  const bool is_covered =
-      sa != nullptr && policy != nullptr && policy->action == PolicyAction::protect &&
-      (policy->reqid == 0 || policy->reqid == sa->reqid) &&
-      (is_unset(policy->template_src) || policy->template_src == sa->outer_source()) &&
-      (is_unset(policy->template_dst) || policy->template_dst == sa->outer_destination());
+  const bool is_covered = sa != nullptr && policy != nullptr &&
+                          policy->action == PolicyAction::protect &&
+                          (policy->reqid == 0 || policy->reqid == sa->reqid) &&
+                          is_as_asked(policy->template_src, sa->outer_source()) &&
+                          is_as_asked(policy->template_dst, sa->outer_destination());
   if (!is_covered) {
     context_.drops.drop(packet, DropReason::esp_in_policy, index, context_.sad.state(index));
     return false;
