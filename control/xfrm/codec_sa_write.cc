@@ -92,12 +92,20 @@ bool was_seen(const SaView& view, std::uint64_t age) {
   return ((view.replay_bitmap[age / kWordBits] >> (age % kWordBits)) & 1) != 0;
 }
 
+// As the attributes have it. Numbers that an SA without ESN could not give out any more say that it
+// is used up, not that it begins again.
+std::uint64_t last_sequence(const SaView& view) {
+  const bool has_high_half = (view.sa.flags & kStateEsn) != 0;
+  return has_high_half ? view.figures.sequence
+                       : std::min<std::uint64_t>(view.figures.sequence, 0xffffffff);
+}
+
 void write_esn_replay(MessageWriter& writer, const SaView& view, const ReplayAsked& asked) {
   xfrm_replay_state_esn state{};
   state.bmp_len = asked.bitmap_words;
   state.replay_window = asked.window;
-  const auto low = static_cast<std::uint32_t>(view.figures.sequence);
-  const auto high = static_cast<std::uint32_t>(view.figures.sequence >> 32);
+  const auto low = static_cast<std::uint32_t>(last_sequence(view));
+  const auto high = static_cast<std::uint32_t>(last_sequence(view) >> 32);
   state.oseq = view.is_outbound ? low : asked.oseq;
   state.oseq_hi = view.is_outbound ? high : asked.oseq_hi;
   state.seq = view.is_outbound ? asked.seq : low;
@@ -119,7 +127,7 @@ void write_replay(MessageWriter& writer, const SaView& view) {
   const ReplayAsked asked = view.sa.replay.value_or(ReplayAsked{});
   if (asked.is_esn_struct) return write_esn_replay(writer, view, asked);
   xfrm_replay_state state{};
-  const auto low = static_cast<std::uint32_t>(view.figures.sequence);
+  const auto low = static_cast<std::uint32_t>(last_sequence(view));
   state.oseq = view.is_outbound ? low : asked.oseq;
   state.seq = view.is_outbound ? asked.seq : low;
   const std::uint32_t window = std::min<std::uint32_t>(view.sa.info_window, kWordBits);

@@ -172,8 +172,27 @@ TEST(SaCodec, ShowsTheWindowAsTheKernelsBitmap) {
   EXPECT_EQ(replay->bitmap, 0b1011u);
 }
 
+TEST(SaCodec, ShowsTheLastNumberOfAnSaWithoutEsnThatIsUsedUp) {
+  const SaRequest request = *parse_sa(plain(tunnel_info()).read());
+  const SaView view{.sa = request.sa,
+                    .figures = {.sequence = (1ull << 32) + 6},
+                    .is_outbound = true,
+                    .replay_bitmap = {},
+                    .key = request.key.bytes()};
+  Message answer;
+  MessageWriter writer(answer.datagram);
+  writer.begin(XFRM_MSG_NEWSA, 0, 1, 0);
+  write_sa(writer, view);
+  writer.end();
+  const Attributes attributes(answer.read().payload.subspan(sizeof(xfrm_usersa_info)));
+  const auto replay = attributes.get<xfrm_replay_state>(XFRMA_REPLAY_VAL);
+  ASSERT_TRUE(replay);
+  EXPECT_EQ(replay->oseq, 0xffffffffu);
+}
+
 TEST(SaCodec, ShowsAnEsnWindowAsTheKernelsRing) {
   SaRequest request = *parse_sa(plain(tunnel_info()).read());
+  request.sa.flags |= kStateEsn;
   request.sa.replay = ReplayAsked{.is_esn_struct = true, .window = 64, .bitmap_words = 2};
   const SaView view{.sa = request.sa,
                     .figures = {.sequence = (1ull << 32) + 34},
