@@ -122,12 +122,13 @@ struct PeerEndpoint {
   Be16 port;
 };
 
-// Where an SA or a policy came from. A reload of the configuration takes away only what an earlier
-// one brought. A manual counter-mode key is one that could be used twice: it starts from
-// a floor on disk (RFC 4106 2 wants automatic keying).
+// Where an SA came from. A reload of the configuration takes away only what an earlier one brought.
+// A counter-mode key that did not come from key exchange could be used twice: it starts from a
+// floor on disk (RFC 4106 2 wants automatic keying).
 enum class SaOrigin : std::uint8_t {
-  automatic = 0,  // by XFRM: key exchange, or a person at the keyboard who makes a fresh key
+  automatic = 0,  // from a key manager, which makes a fresh key for each SA
   manual = 1,     // from the configuration, or a batch file that it names
+  by_hand = 2,    // by XFRM, from a person or a script
 };
 
 // The dataplane has a type of this name too; the inner namespace keeps them apart in a program that

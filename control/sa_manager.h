@@ -253,6 +253,9 @@ class SaManager {
   // Claims and tombstones go by this: two transforms may differ and yet share their nonces.
   [[nodiscard]] KeyHash nonce_hash(TransformId transform, std::span<const std::byte> key) const;
   [[nodiscard]] KeyHash nonce_hash(std::uint32_t slot) const;
+  // Whether the SA's key is one that could have been used before this instance began.
+  [[nodiscard]] static bool has_floor(SaOrigin origin, TransformId transform, Direction direction);
+  [[nodiscard]] Result<KeyHash> floor_name(TransformId transform, std::span<const std::byte> key);
   [[nodiscard]] Result<void> check_claim(TransformId transform, const KeyHash& key_hash) const;
   void claim(std::uint32_t slot, const KeyHash& key_hash);
   void warn_if_legacy(TransformId transform);
@@ -324,8 +327,13 @@ class SaManager {
   NonceRegistry nonces_;
   KeyFloors floors_;
   std::bitset<kTransformCount> warned_;  // legacy transforms, by TransformId
-  // Outbound SAs under manual keys, and what the floors call their keys.
-  std::unordered_map<std::uint32_t, KeyHash> manual_;
+  // Outbound SAs under manual keys: what the floors call the key, and the sequence number that was
+  // noted there last.
+  struct ManualKey {
+    KeyHash name{};
+    std::uint64_t noted = 0;
+  };
+  std::unordered_map<std::uint32_t, ManualKey> manual_;
   DefaultVerdicts default_verdicts_;
   std::vector<SaListener*> listeners_;
   Scope scope_ = Scope::none;

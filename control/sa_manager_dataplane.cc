@@ -58,12 +58,11 @@ void SaManager::load_key(std::uint32_t slot) {
   const std::span<const std::byte> key = sas_.key(slot);
   if (key.empty()) return;
   claim(slot, nonce_hash(slot));
-  if (sas_.record(slot).origin != SaOrigin::manual || sas_.spec(slot).direction != Direction::out) {
-    return;
-  }
-  if (const Result<KeyHash> name = floors_.name_of(key)) {
-    manual_[slot] = *name;
-    floors_.note_use(*name, last_sequence(slot));
+  const auto transform = static_cast<TransformId>(sas_.spec(slot).transform);
+  if (!has_floor(sas_.record(slot).origin, transform, sas_.spec(slot).direction)) return;
+  if (const Result<KeyHash> name = floor_name(transform, key)) {
+    manual_[slot] = {.name = *name, .noted = last_sequence(slot)};
+    floors_.note_use(*name, manual_[slot].noted);
   } else {
     spdlog::warn("{}", name.error().message);
   }
@@ -198,7 +197,11 @@ void SaManager::expire_larvals() {
 }
 
 void SaManager::raise_floors() {
-  for (const auto& [slot, name] : manual_) floors_.note_use(name, last_sequence(slot));
+  for (auto& [slot, manual] : manual_) {
+    const std::uint64_t sequence = last_sequence(slot);
+    if (sequence == std::exchange(manual.noted, sequence)) continue;
+    floors_.note_use(manual.name, sequence);
+  }
   if (const Result<void> saved = floors_.save(); !saved) {
     spdlog::error("{}", saved.error().message);
   }

@@ -19,14 +19,18 @@ std::string text_of(const SaId& id) {
   return fmt::format("spi {:#x} to {}", id.spi.raw(), address_text(id.family, id.dst));
 }
 
+// Of a counter mode cipher key and salt make the nonce space, whatever comes with them.
+std::span<const std::byte> nonce_space(TransformId transform, std::span<const std::byte> key) {
+  const TransformInfo* info = transform_info(transform);
+  if (info == nullptr || !info->is_counter_mode) return key;
+  const std::size_t bytes = std::size_t{info->cipher_key_bytes} + info->salt_bytes;
+  return key.first(std::min(bytes, key.size()));
+}
+
 }  // namespace
 
-// Of a counter mode cipher key and salt make the nonce space, whatever comes with them.
 KeyHash SaManager::nonce_hash(TransformId transform, std::span<const std::byte> key) const {
-  const TransformInfo* info = transform_info(transform);
-  if (info == nullptr || !info->is_counter_mode) return nonces_.hash(key);
-  const std::size_t bytes = std::size_t{info->cipher_key_bytes} + info->salt_bytes;
-  return nonces_.hash(key.first(std::min(bytes, key.size())));
+  return nonces_.hash(nonce_space(transform, key));
 }
 
 KeyHash SaManager::nonce_hash(std::uint32_t slot) const {
@@ -59,18 +63,30 @@ Result<void> SaManager::check_claim(TransformId transform, const KeyHash& key_ha
                            sas_.is_listed(*user) ? "" : ", which is being deleted")};
 }
 
+bool SaManager::has_floor(SaOrigin origin, TransformId transform, Direction direction) {
+  if (direction != Direction::out) return false;
+  if (origin == SaOrigin::manual) return true;
+  const TransformInfo* info = transform_info(transform);
+  return origin == SaOrigin::by_hand && info != nullptr && info->is_counter_mode;
+}
+
+Result<KeyHash> SaManager::floor_name(TransformId transform, std::span<const std::byte> key) {
+  return floors_.name_of(nonce_space(transform, key));
+}
+
 // Where the sequence numbers of a new SA begin: behind all that may have been used under its key.
 Result<std::uint64_t> SaManager::first_sequence(const Sa& sa, const SaPlan& plan, const Key& key,
                                                 const KeyHash& key_hash) {
   std::uint64_t sequence = std::max(plan.sequence, nonces_.last_sequence(key_hash));
-  if (sa.origin == SaOrigin::manual && plan.direction == Direction::out) {
-    const Result<KeyHash> name = floors_.name_of(key.bytes());
+  if (has_floor(sa.origin, plan.transform, plan.direction)) {
+    const Result<KeyHash> name = floor_name(plan.transform, key.bytes());
     if (!name) return name.error();
     const Result<std::uint64_t> floor = floors_.reserve(*name);
     if (!floor) return floor.error();
     transaction_.has_floors = true;
     sequence = std::max(sequence, *floor);
-    if (transform_info(plan.transform)->is_counter_mode) {
+    const bool is_news = sa.origin == SaOrigin::manual || *floor != 0;
+    if (is_news && transform_info(plan.transform)->is_counter_mode) {
       spdlog::warn(
           "{}: a manual key for a counter-mode algorithm (RFC 4106 2 wants automatic "
           "ones); its sequence numbers begin at {}",

@@ -320,8 +320,10 @@ void SaManager::fill(std::uint32_t slot, const Sa& sa, const SaPlan& plan, std::
   sas_.set_record(slot, record);
   set_timer(slot);
   warn_if_legacy(plan.transform);
-  if (sa.origin != SaOrigin::manual || plan.direction != Direction::out) return;
-  if (const Result<KeyHash> name = floors_.name_of(key.bytes())) manual_[slot] = *name;
+  if (!has_floor(sa.origin, plan.transform, plan.direction)) return;
+  if (const Result<KeyHash> name = floor_name(plan.transform, key.bytes())) {
+    manual_[slot] = {.name = *name, .noted = sequence};
+  }
 }
 
 void SaManager::undo_completion(std::uint32_t slot, const SaSpec& old_spec,

@@ -224,7 +224,7 @@ void SaManager::free_sa_slot(std::uint32_t slot) {
   const std::uint64_t sequence = last_sequence(slot);
   nonces_.release(key_hash, slot, sequence);
   if (const auto manual = manual_.find(slot); manual != manual_.end()) {
-    floors_.note_use(manual->second, sequence);
+    floors_.settle(manual->second.name, sequence);
     manual_.erase(manual);
   }
   sas_.give_back(slot, key_hash, sequence);

@@ -29,6 +29,9 @@ Connection::Connection(int descriptor, RequestHandler& handler, Greeting greetin
     : descriptor_(descriptor), handler_(handler), is_greeted_(greeting == Greeting::received) {
   const int flags = fcntl(descriptor_, F_GETFL);
   is_closed_ = flags < 0 || fcntl(descriptor_, F_SETFL, flags | O_NONBLOCK) != 0;
+  ucred peer{};
+  socklen_t bytes = sizeof peer;
+  if (getsockopt(descriptor_, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0) process_ = peer.pid;
 }
 
 Connection::~Connection() {
@@ -42,7 +45,13 @@ std::uint32_t Connection::wanted_events() const {
   return events;
 }
 
-void Connection::on_readable(std::span<std::byte> buffer) {
+bool Connection::listens_for_key_events() const {
+  constexpr std::uint32_t kKeyEvents = 1u << (XFRMNLGRP_ACQUIRE - 1) | 1u << (XFRMNLGRP_EXPIRE - 1);
+  return (groups_ & kKeyEvents) != 0;
+}
+
+void Connection::on_readable(std::span<std::byte> buffer, SaOrigin origin) {
+  origin_ = origin;
   for (int i = 0; i < kDatagramsPerTurn && !is_closed_; ++i) {
     if (output_bytes_ >= kOutputPauseBytes) return;
     const ssize_t received = recv(descriptor_, buffer.data(), buffer.size(), MSG_TRUNC);
@@ -125,7 +134,7 @@ void Connection::take_message(const NetlinkMessage& message) {
   Result<void> result;
   if (is_request) {
     RequestHandler::Reply reply{.port_id = port_id_, .datagrams = {}, .dump = {}};
-    result = handler_.handle(message, reply);
+    result = handler_.handle(message, origin_, reply);
     for (SecretBytes& datagram : reply.datagrams) {
       if (result) queue(0, std::move(datagram));
     }

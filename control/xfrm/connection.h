@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -32,9 +34,15 @@ class Connection {
   // EPOLLIN, EPOLLOUT: reading rests while the program does not take its answers.
   [[nodiscard]] std::uint32_t wanted_events() const;
 
-  // Carries out what arrived. `buffer` is scratch space for one datagram and is wiped.
-  void on_readable(std::span<std::byte> buffer);
+  // Carries out what arrived; SAs that it makes are of this origin. `buffer` is scratch space for
+  // one datagram and is wiped.
+  void on_readable(std::span<std::byte> buffer, SaOrigin origin);
   void on_writable();
+
+  // The process that made the socket; 0: one that cannot be seen from here.
+  [[nodiscard]] pid_t process() const { return process_; }
+  // It hears of packets that want an SA, or of SAs that end: whoever does makes keys by itself.
+  [[nodiscard]] bool listens_for_key_events() const;
 
   // A notification to a multicast group; programs that are not in it do not get it. One that does
   // not read loses it, as with a full netlink socket.
@@ -59,6 +67,8 @@ class Connection {
 
   const int descriptor_;
   RequestHandler& handler_;
+  pid_t process_ = 0;
+  SaOrigin origin_ = SaOrigin::automatic;  // of the request being carried out
   bool is_greeted_;
   bool is_closed_ = false;
   std::uint32_t port_id_ = 0;

@@ -46,7 +46,8 @@ void write_default(MessageWriter& writer, const DefaultVerdicts& verdicts) {
   writer.fixed(wire);
 }
 
-Result<void> RequestHandler::handle(const NetlinkMessage& message, Reply& reply) {
+Result<void> RequestHandler::handle(const NetlinkMessage& message, SaOrigin origin, Reply& reply) {
+  origin_ = origin;
   cause_ = {message.header.nlmsg_seq, message.header.nlmsg_pid};
   auto result = dispatch(message, reply);
   cause_ = {};

@@ -39,7 +39,7 @@ void write_default(MessageWriter& writer, const DefaultVerdicts& verdicts);
 // Carries out XFRM requests on the SA manager, as net/xfrm/xfrm_user.c does on the kernel's tables.
 class RequestHandler {
  public:
-  RequestHandler(SaManager& manager, SaOrigin origin) : manager_(manager), origin_(origin) {}
+  explicit RequestHandler(SaManager& manager) : manager_(manager) {}
 
   // One answer datagram to the program's socket, which has this port id.
   struct Reply {
@@ -47,9 +47,10 @@ class RequestHandler {
     std::vector<SecretBytes> datagrams;
     std::optional<Dump> dump;  // set where the request was one for a dump: no acknowledgement
   };
-  // Carries out one request. Errors carry the kernel's errno; an empty text where the kernel has
-  // none, so that tools say what they always said ("File exists").
-  [[nodiscard]] Result<void> handle(const NetlinkMessage& message, Reply& reply);
+  // Carries out one request; an SA that it makes is of this origin. Errors carry the kernel's
+  // errno; an empty text where the kernel has none, so that tools say what they always said ("File
+  // exists").
+  [[nodiscard]] Result<void> handle(const NetlinkMessage& message, SaOrigin origin, Reply& reply);
 
   // The next datagram of a dump, the last one ends in NLMSG_DONE; true with that one.
   [[nodiscard]] bool continue_dump(Dump& dump, std::uint32_t port_id, SecretBytes& datagram);
@@ -86,7 +87,7 @@ class RequestHandler {
   [[nodiscard]] std::uint32_t dump_one(Dump& dump, MessageWriter& writer, std::uint32_t port_id);
 
   SaManager& manager_;
-  const SaOrigin origin_;
+  SaOrigin origin_ = SaOrigin::automatic;  // of the request being carried out
   Cause cause_;
   std::uint64_t refused_count_ = 0;
   // Hash thresholds of the kernel's policy table, kept only to be shown again.

@@ -49,7 +49,8 @@ bool is_in_peer_groups(int descriptor, gid_t group) {
 XfrmServer::XfrmServer(EventLoop& loop, SaManager& manager, SaOrigin origin)
     : loop_(loop),
       manager_(manager),
-      handler_(manager, origin),
+      origin_(origin),
+      handler_(manager),
       receive_buffer_(kLargestRequestBytes) {
   manager_.add_listener(this);
 }
@@ -168,11 +169,24 @@ void XfrmServer::add_connection(int descriptor, Connection::Greeting greeting) {
   settle(descriptor);
 }
 
+// A key manager is, as for the kernel, who listens for what it has to act on; it may do so on
+// another socket than the one that it makes SAs by.
+SaOrigin XfrmServer::origin_of(const Connection& connection) const {
+  if (origin_ == SaOrigin::manual) return origin_;
+  const bool is_key_manager = std::ranges::any_of(connections_, [&connection](const auto& entry) {
+    return entry.second->process() == connection.process() &&
+           entry.second->listens_for_key_events();
+  });
+  return is_key_manager ? SaOrigin::automatic : SaOrigin::by_hand;
+}
+
 void XfrmServer::on_events(int descriptor, std::uint32_t events) {
   Connection& connection = *connections_.at(descriptor);
   if ((events & EPOLLOUT) != 0) connection.on_writable();
   // Hang-ups come with EOF or an error, which reading finds.
-  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) connection.on_readable(receive_buffer_);
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+    connection.on_readable(receive_buffer_, origin_of(connection));
+  }
   settle(descriptor);
 }
 

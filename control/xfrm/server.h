@@ -22,7 +22,8 @@ namespace culvert::xfrm {
 // One thread, that of the event loop.
 class XfrmServer final : public SaListener {
  public:
-  // `origin` is what SAs that come in here are marked with.
+  // `origin` is what SAs that come in here are marked with: `manual`, or else `automatic` for those
+  // of key managers, and `by_hand` for all others.
   XfrmServer(EventLoop& loop, SaManager& manager, SaOrigin origin);
   ~XfrmServer() override;
 
@@ -61,6 +62,7 @@ class XfrmServer final : public SaListener {
   [[nodiscard]] bool is_allowed(int descriptor) const;
   void add_connection(int descriptor, Connection::Greeting greeting);
   void on_events(int descriptor, std::uint32_t events);
+  [[nodiscard]] SaOrigin origin_of(const Connection& connection) const;
   // Watches for what the connection waits for now, or destroys it.
   void settle(int descriptor);
   // Sends a notification; `write` fills the message in behind its header.
@@ -69,6 +71,7 @@ class XfrmServer final : public SaListener {
 
   EventLoop& loop_;
   SaManager& manager_;
+  const SaOrigin origin_;
   RequestHandler handler_;
   SecretBytes receive_buffer_;
   int listener_ = -1;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -102,6 +103,74 @@ TEST_F(KeyFloorsTest, ReservesMoreForAKeyInAHurry) {
     last = content();
   }
   EXPECT_LE(writes, 5u);
+}
+
+TEST_F(KeyFloorsTest, AppendsWhatChangesAndTakesTheLastLineOfAKey) {
+  KeyFloors floors(FloorStorage::file, file());
+  static_cast<void>(reserve(floors, 'a'));
+  ASSERT_TRUE(floors.save());
+  const std::string before = content();
+  static_cast<void>(reserve(floors, 'b'));
+  static_cast<void>(reserve(floors, 'a'));
+  ASSERT_TRUE(floors.save());
+  EXPECT_EQ(content().find(before), 0u);
+  EXPECT_GT(content().size(), before.size());
+  KeyFloors next(FloorStorage::file, file());
+  EXPECT_EQ(reserve(next, 'a'), 2 * KeyFloors::kReserve);
+  EXPECT_EQ(reserve(next, 'b'), KeyFloors::kReserve);
+}
+
+TEST_F(KeyFloorsTest, WritesTheFileAnewWhenMostOfItsLinesAreVoid) {
+  KeyFloors floors(FloorStorage::file, file());
+  std::size_t longest = 0;
+  for (int i = 0; i < 5000; ++i) {
+    static_cast<void>(reserve(floors, 'a'));
+    ASSERT_TRUE(floors.save());
+    longest = std::max(longest, content().size());
+  }
+  EXPECT_LT(longest, 1100u * 60);
+  KeyFloors next(FloorStorage::file, file());
+  EXPECT_EQ(reserve(next, 'a'), 5000 * KeyFloors::kReserve);
+}
+
+TEST_F(KeyFloorsTest, OverlooksALastLineThatWasCutOff) {
+  {
+    KeyFloors floors(FloorStorage::file, file());
+    static_cast<void>(reserve(floors, 'a'));
+    ASSERT_TRUE(floors.save());
+  }
+  std::ofstream(file(), std::ios::app) << "0123456789ab";
+  {
+    KeyFloors floors(FloorStorage::file, file());
+    EXPECT_EQ(reserve(floors, 'a'), KeyFloors::kReserve);
+    ASSERT_TRUE(floors.save());
+  }
+  KeyFloors floors(FloorStorage::file, file());
+  EXPECT_EQ(reserve(floors, 'a'), 2 * KeyFloors::kReserve);
+}
+
+TEST_F(KeyFloorsTest, GivesBackTheReserveOfAKeyThatIsSettled) {
+  const std::array<std::byte, 20> key{std::byte('a')};
+  {
+    KeyFloors floors(FloorStorage::file, file());
+    static_cast<void>(reserve(floors, 'a'));
+    ASSERT_TRUE(floors.save());
+    floors.settle(*floors.name_of(key), 7);
+    ASSERT_TRUE(floors.save());
+  }
+  KeyFloors floors(FloorStorage::file, file());
+  EXPECT_EQ(reserve(floors, 'a'), 7u);
+}
+
+TEST_F(KeyFloorsTest, RefusesADamagedLineInTheMiddle) {
+  std::filesystem::create_directories(folder_ / "state");
+  const std::string salt(64, '0');
+  std::ofstream(file()) << "culvert-floors 1\nsalt " << salt << "\nzz 1\n";
+  KeyFloors floors(FloorStorage::file, file());
+  const std::array<std::byte, 20> key{};
+  const auto name = floors.name_of(key);
+  ASSERT_FALSE(name);
+  EXPECT_NE(name.error().message.find(":3: damaged"), std::string::npos);
 }
 
 TEST_F(KeyFloorsTest, RefusesADamagedFile) {

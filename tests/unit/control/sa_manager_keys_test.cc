@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <cerrno>
+#include <filesystem>
+#include <string>
 
 #include "tests/unit/control/sa_manager_fixture.h"
 
@@ -89,9 +91,48 @@ TEST_F(SaManagerKeys, StartsManualOutboundKeysAtTheirFloor) {
   manual.origin = SaOrigin::manual;
   const SaIndex first = add(manual, key_number(1));
   EXPECT_EQ(dataplane_.installed_sas().at(first.raw()).sequence, 0u);
+  dataplane_.use_sequence(first.raw(), 5);
   ASSERT_TRUE(manager_->remove(manual.id));
   const SaIndex second = add(manual, key_number(1));
-  EXPECT_EQ(dataplane_.installed_sas().at(second.raw()).sequence, KeyFloors::kReserve);
+  EXPECT_EQ(dataplane_.installed_sas().at(second.raw()).sequence, 5u);
+}
+
+class SaManagerFloors : public SaManagerKeys {
+ protected:
+  SaManagerFloors() {
+    std::string name = ::testing::TempDir() + "culvert-floors-XXXXXX";
+    folder_ = mkdtemp(name.data());
+    start_instance();
+  }
+  ~SaManagerFloors() override { std::filesystem::remove_all(folder_); }
+
+  // As after `culvert down` and `up`: nothing is left but the file.
+  void start_instance() {
+    SaManagerOptions with_file = options();
+    with_file.floor_storage = FloorStorage::file;
+    with_file.floor_file = folder_ / "floors";
+    manager_ = std::make_unique<SaManager>(control_regions_, *client_, with_file);
+  }
+  // Where an SA under the key starts that was in use when the instance before was ended.
+  std::uint64_t start_after_another_instance(Sa sa, const Key& key) {
+    static_cast<void>(add(sa, key));
+    KeyFloors floors(FloorStorage::file, folder_ / "floors");
+    return *floors.reserve(*floors.name_of(key.bytes()));
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(SaManagerFloors, KeepsOneForACounterModeKeyThatWasTyped) {
+  Sa typed = outbound(0x1001);
+  typed.origin = SaOrigin::by_hand;
+  EXPECT_EQ(start_after_another_instance(typed, key_number(1)), KeyFloors::kReserve);
+}
+
+TEST_F(SaManagerFloors, KeepsNoneForAKeyManagersKeys) {
+  Sa negotiated = outbound(0x1001);
+  negotiated.origin = SaOrigin::automatic;
+  EXPECT_EQ(start_after_another_instance(negotiated, key_number(1)), 0u);
 }
 
 TEST_F(SaManagerKeys, RefusesManualOutboundKeysWithoutAPlaceForTheirFloor) {
