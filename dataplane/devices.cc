@@ -241,6 +241,7 @@ std::string open_devices(const StartConfig& start, rte_mempool& pool, std::span<
     std::string error;
     if (config.kind == PortKind::linux_interface) {
       error = bring_up_interface(port, start, i, pool);
+      port.link = LinkProbe(config.device.data());
     } else {
       port.device = open_dpdk_device(config);
       error = port.device == Port::kNoDevice

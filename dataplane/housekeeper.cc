@@ -220,10 +220,11 @@ void Housekeeper::look_after_ports(std::uint64_t now_ns) {
   state.status.heartbeat.fetch_add(1, std::memory_order_relaxed);
   for (std::size_t i = 0; i < context_.mirrors.size(); ++i) {
     const Port& port = context_.ports[i];
-    const std::uint16_t device = context_.ports[port.parent].device;
+    const Port& parent = context_.ports[port.parent];
+    const std::uint16_t device = parent.device;
     rte_eth_link link{};
     if (rte_eth_link_get_nowait(device, &link) == 0) {
-      const std::uint8_t is_up = link.link_status != 0 ? 1 : 0;
+      const std::uint8_t is_up = link.link_status != 0 && !parent.link.is_down() ? 1 : 0;
       PortStatus& status = state.status.ports[i];
       if (status.link_up != is_up) {
         status.link_up = is_up;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/link_probe.h"
 #include "dataplane/net/ethernet.h"
 #include "dataplane/shm/layout.h"
 
@@ -27,6 +28,7 @@ struct Port {
   std::uint16_t tx_queues = 0;
   // Readable when a frame has arrived, by receive queue; empty if the device has no such thing.
   std::vector<int> rx_sockets;
+  LinkProbe link;  // of a Linux interface; for the housekeeper
   MacAddress mac;
   std::array<char, 16> name{};
   // One of the port's addresses, host byte order, 0: none. Written by the housekeeper; ICMP errors
