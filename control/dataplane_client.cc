@@ -70,10 +70,13 @@ Error refusal_error(Refusal refusal) {
     case Refusal::bad_enum:
     case Refusal::bad_tfc:
     case Refusal::bad_range:
+    case Refusal::too_many_hops:
+    case Refusal::bad_weight:
       return {EINVAL, message};
     case Refusal::bad_port:
       return {ENODEV, message};
     case Refusal::duplicate_sa:
+    case Refusal::duplicate_hop:
       return {EEXIST, message};
     case Refusal::no_window_memory:
     case Refusal::no_table_memory:
@@ -87,6 +90,7 @@ Error refusal_error(Refusal refusal) {
     case Refusal::slot_in_use:
     case Refusal::slot_empty:
     case Refusal::bad_sa_set:
+    case Refusal::bad_hop_place:
       break;
   }
   return {EPROTO, message};

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "control/address_text.h"
 #include "dataplane/net/ip.h"
@@ -28,7 +29,11 @@ void ForwardingRecord::apply(const Request& request) {
       addresses_.erase(place);
       break;
     case RequestOp::route_add:
-      routes_[prefix] = {request.route_kind, request.port, request.via};
+      add_route(prefix, request);
+      break;
+    case RequestOp::route_hop:
+      if (request.index == 0) hops_.clear();
+      hops_.push_back({request.via, request.port, request.weight});
       break;
     case RequestOp::route_delete:
       routes_.erase(prefix);
@@ -51,6 +56,14 @@ void ForwardingRecord::apply(const Request& request) {
     case RequestOp::trace:
       break;
   }
+}
+
+void ForwardingRecord::add_route(const Place& prefix, const Request& request) {
+  Route& route = routes_[prefix];
+  route = {.kind = request.route_kind, .hops = {}};
+  if (route.kind == RouteKind::blackhole) return;
+  route.hops = request.index != 0 ? std::exchange(hops_, {})
+                                  : std::vector{RouteHop{request.via, request.port}};
 }
 
 bool ForwardingRecord::is_our_address(Family family, const IpAddress& address) const {
@@ -79,16 +92,23 @@ Json ForwardingRecord::view(const Config& config) const {
     routes.push_back({{"prefix", prefix_text(place.family, place.address, place.prefix_bits)},
                       {"type", "connected"},
                       {"via", nullptr},
-                      {"port", port_name(config, place.port)}});
+                      {"port", port_name(config, place.port)},
+                      {"nexthops", Json::array()}});
   }
   for (const auto& [place, route] : routes_) {
-    const bool is_blackhole = route.kind == RouteKind::blackhole;
-    const bool is_on_link = route.via == IpAddress{};
-    routes.push_back(
-        {{"prefix", prefix_text(place.family, place.address, place.prefix_bits)},
-         {"type", is_blackhole ? "blackhole" : "unicast"},
-         {"via", is_blackhole || is_on_link ? Json() : Json(address_text(place.family, route.via))},
-         {"port", is_blackhole ? Json() : Json(port_name(config, route.port))}});
+    Json hops = Json::array();
+    for (const RouteHop& hop : route.hops) {
+      const bool is_on_link = hop.via == IpAddress{};
+      hops.push_back({{"via", is_on_link ? Json() : Json(address_text(place.family, hop.via))},
+                      {"port", port_name(config, hop.port)},
+                      {"weight", hop.weight}});
+    }
+    const bool has_one = hops.size() == 1;
+    routes.push_back({{"prefix", prefix_text(place.family, place.address, place.prefix_bits)},
+                      {"type", route.kind == RouteKind::blackhole ? "blackhole" : "unicast"},
+                      {"via", has_one ? hops.front()["via"] : Json()},
+                      {"port", has_one ? hops.front()["port"] : Json()},
+                      {"nexthops", hops}});
   }
   Json neighbors = Json::array();
   for (const auto& [place, mac] : neighbors_) {

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "control/api/protocol.h"
 #include "control/config.h"
+#include "control/route_hop.h"
 #include "dataplane/shm/messages.h"
 
 namespace culvert {
@@ -21,7 +23,8 @@ class ForwardingRecord {
 
   [[nodiscard]] bool is_our_address(Family family, const IpAddress& address) const;
 
-  // {"addresses":[...],"routes":[...],"neighbors":[...]}
+  // {"addresses":[...],"routes":[...],"neighbors":[...]}. Each route has "nexthops", its "via" and
+  // "port" are those of the only one.
   [[nodiscard]] Json view(const Config& config) const;
 
  private:
@@ -34,12 +37,13 @@ class ForwardingRecord {
   };
   struct Route {
     RouteKind kind = RouteKind::unicast;
-    std::uint16_t port = 0;
-    IpAddress via;
+    std::vector<RouteHop> hops;
   };
+  void add_route(const Place& prefix, const Request& request);
 
   std::set<Place> addresses_;
-  std::map<Place, Route> routes_;  // their port is in the value
+  std::vector<RouteHop> hops_;     // of the route to come
+  std::map<Place, Route> routes_;  // their ports are in the value
   std::map<Place, MacBytes> neighbors_;
 };
 

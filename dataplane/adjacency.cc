@@ -23,22 +23,29 @@ void AdjacencyTable::initialise() {
 
 std::optional<AdjacencyIndex> AdjacencyTable::take(Family family, const IpAddress& next_hop,
                                                    PortId port) {
-  AdjacencyIndex index;
-  if (!free_.empty()) {
-    index = free_.back();
-    free_.pop_back();
-  } else if (next_unused_ < max_adjacencies_) {
-    index = AdjacencyIndex{next_unused_++};
-  } else {
-    return std::nullopt;
-  }
-  hops_[index.raw()] = {next_hop, family};
-  store(index, AdjacencyKind::unresolved, port, {});
+  const auto index = take_index();
+  if (!index) return std::nullopt;
+  hops_[index->raw()] = {next_hop, family};
+  store(*index, AdjacencyKind::unresolved, port, {});
   return index;
 }
 
-void AdjacencyTable::store(AdjacencyIndex index, AdjacencyKind kind, PortId port, MacAddress mac) {
-  words_[index.raw()].store(PackedAdjacency(kind, port, mac).word(), std::memory_order_release);
+std::optional<AdjacencyIndex> AdjacencyTable::take_group(std::uint32_t group) {
+  const auto index = take_index();
+  if (!index) return std::nullopt;
+  hops_[index->raw()] = {};
+  store(*index, PackedAdjacency::of_group(group));
+  return index;
+}
+
+std::optional<AdjacencyIndex> AdjacencyTable::take_index() {
+  if (!free_.empty()) {
+    const AdjacencyIndex index = free_.back();
+    free_.pop_back();
+    return index;
+  }
+  if (next_unused_ == max_adjacencies_) return std::nullopt;
+  return AdjacencyIndex{next_unused_++};
 }
 
 void AdjacencyTable::recycle() {

@@ -25,6 +25,7 @@ enum class AdjacencyKind : std::uint8_t {
   on_link = 4,     // the destination itself is the next hop on `port`; its MAC is not known
   unresolved = 5,  // next_hop on `port`; its MAC is not known
   resolved = 6,    // next_hop on `port` at `mac`
+  group = 7,       // several next hops: HopGroups has one of the kinds above for each flow
 };
 
 // Where a packet goes next.
@@ -44,6 +45,12 @@ class PackedAdjacency {
       : word_(mac.to_uint64() << 16 | std::uint64_t{port.raw()} << 8 |
               static_cast<std::uint64_t>(kind)) {}
 
+  // Of the kind group: a group of HopGroups.
+  [[nodiscard]] static constexpr PackedAdjacency of_group(std::uint32_t group) {
+    return PackedAdjacency(std::uint64_t{group} << 16 |
+                           static_cast<std::uint64_t>(AdjacencyKind::group));
+  }
+
   [[nodiscard]] constexpr std::uint64_t word() const { return word_; }
   [[nodiscard]] constexpr AdjacencyKind kind() const {
     return static_cast<AdjacencyKind>(word_ & 0xff);
@@ -52,13 +59,16 @@ class PackedAdjacency {
     return PortId{static_cast<std::uint16_t>(word_ >> 8 & 0xff)};
   }
   [[nodiscard]] constexpr MacAddress mac() const { return MacAddress::from_uint64(word_ >> 16); }
+  [[nodiscard]] constexpr std::uint32_t group() const {
+    return static_cast<std::uint32_t>(word_ >> 16);
+  }
 
  private:
   std::uint64_t word_;
 };
 
 // The adjacencies that routes of both families lead to. Two are always there, three for each port,
-// then next hops. Any number of readers without locks; one writer.
+// then next hops and groups of them. Any number of readers without locks; one writer.
 class AdjacencyTable {
  public:
   // No adjacency has this index: rte_fib's next hops have 15 bits.
@@ -93,10 +103,14 @@ class AdjacencyTable {
   // Writer. A next hop whose MAC address is not known, or nothing when there is no room.
   [[nodiscard]] std::optional<AdjacencyIndex> take(Family family, const IpAddress& next_hop,
                                                    PortId port);
-  void store(AdjacencyIndex index, AdjacencyKind kind, PortId port, MacAddress mac);
-  // Writer. Gives a next hop back. Its index serves again after the second recycle(): what the
-  // housekeeper derived from the routes before the first (the adjacency of an SA) has been brought
-  // up to date by then.
+  // The same for a group of them.
+  [[nodiscard]] std::optional<AdjacencyIndex> take_group(std::uint32_t group);
+  void store(AdjacencyIndex index, AdjacencyKind kind, PortId port, MacAddress mac) {
+    store(index, PackedAdjacency(kind, port, mac));
+  }
+  // Writer. Gives a next hop or a group back. Its index serves again after the second recycle():
+  // what the housekeeper derived from the routes before the first (the adjacency of an SA) has been
+  // brought up to date by then.
   void retire(AdjacencyIndex index) { retired_.push_back(index); }
   [[nodiscard]] bool has_retired() const { return !retired_.empty(); }
   // Writer, after quiescence.
@@ -108,6 +122,10 @@ class AdjacencyTable {
     Family family;
   };
 
+  [[nodiscard]] std::optional<AdjacencyIndex> take_index();
+  void store(AdjacencyIndex index, PackedAdjacency adjacency) {
+    words_[index.raw()].store(adjacency.word(), std::memory_order_release);
+  }
   [[nodiscard]] static constexpr AdjacencyIndex of_port(PortId port, std::uint32_t which) {
     return AdjacencyIndex{kFirstOfPorts + 3u * port.raw() + which};
   }

@@ -367,6 +367,7 @@ void EspOutbound::to_next_hop(Packet packet, AdjacencyIndex index, Lanes& lanes)
     case AdjacencyKind::blackhole:
     case AdjacencyKind::local:
     case AdjacencyKind::broadcast:
+    case AdjacencyKind::group:  // never: of a group one was chosen
       return context_.drops.drop(packet, DropReason::forward_no_route);
     case AdjacencyKind::on_link:
     case AdjacencyKind::unresolved:

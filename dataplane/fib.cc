@@ -17,16 +17,17 @@ std::uint64_t random_secret() {
 Fib::Fib(const std::string& name, const FibLimits& limits, Quiescence& quiescence)
     : quiescence_(quiescence),
       adjacencies_(limits.max_adjacencies),
+      hop_groups_(limits.max_hop_groups),
       lookup_v4_(name, limits.max_routes, limits.max_long_networks),
       lookup_v6_(limits.max_ipv6_routes, random_secret()),
-      v4_(limits.max_routes, lookup_v4_, adjacencies_),
-      v6_(limits.max_ipv6_routes, lookup_v6_, adjacencies_) {}
+      v4_(limits.max_routes, lookup_v4_, adjacencies_, hop_groups_),
+      v6_(limits.max_ipv6_routes, lookup_v6_, adjacencies_, hop_groups_) {}
 
 std::unique_ptr<Fib> Fib::create(const std::string& name, const FibLimits& limits,
                                  Quiescence& quiescence) {
   std::unique_ptr<Fib> fib(new Fib(name, limits, quiescence));
-  if (!fib->adjacencies_.is_reserved() || !fib->lookup_v4_.is_reserved() ||
-      !fib->lookup_v6_.is_reserved()) {
+  if (!fib->adjacencies_.is_reserved() || !fib->hop_groups_.is_reserved() ||
+      !fib->lookup_v4_.is_reserved() || !fib->lookup_v6_.is_reserved()) {
     return nullptr;
   }
   fib->adjacencies_.initialise();
@@ -49,6 +50,7 @@ void Fib::publish() {
     lookup_v6_.recycle();
   }
   adjacencies_.recycle();
+  hop_groups_.recycle();
 }
 
 // Whoever was quiescent since reads the new number, and uses nothing that it remembers.

@@ -12,6 +12,7 @@
 #include "dataplane/adjacency.h"
 #include "dataplane/fib_v4.h"
 #include "dataplane/fib_v6.h"
+#include "dataplane/hop_groups.h"
 #include "dataplane/ip_packet.h"
 #include "dataplane/quiescence.h"
 #include "dataplane/route_table.h"
@@ -21,8 +22,10 @@ namespace culvert {
 struct FibLimits {
   std::uint32_t max_routes = 1u << 16;         // prefixes, with neighbours and own addresses
   std::uint32_t max_long_networks = 1u << 12;  // of 24 bits with longer prefixes in them, IPv4
-  std::uint32_t max_adjacencies = 1u << 14;    // 98 are always there, then next hops; below 2^15
-  std::uint32_t max_ipv6_routes = 1u << 16;    // as max_routes
+  std::uint32_t max_adjacencies =
+      1u << 14;  // 98 are always there, then next hops and groups; below 2^15
+  std::uint32_t max_ipv6_routes = 1u << 16;  // as max_routes
+  std::uint32_t max_hop_groups = 1u << 10;   // sets of several next hops, 8 KiB each once used
 };
 
 // Forwarding in both families (RFC 1812 5.2.4.3): longest-prefix match to adjacencies, which they
@@ -51,9 +54,15 @@ class Fib {
   [[nodiscard]] Refusal address_delete(PortId port, const IpPrefix& address) {
     return v4_.address_delete(port, address);
   }
-  // A unicast route: `via` 0.0.0.0 means the destinations are on the link. Replaces.
+  // A unicast route: `via` 0.0.0.0 means the destinations are on the link. Replaces. Refusals of
+  // several next hops besides: too_many_hops (above kMaxRouteHops), bad_weight (not 1 to
+  // kMaxHopWeight), duplicate_hop, bad_hop_place (none at all).
   [[nodiscard]] Refusal route_add(const IpPrefix& prefix, Ipv4Address via, PortId port) {
-    return v4_.route_add(prefix, via, port);
+    return route_add(prefix, std::array{WeightedHop<Ipv4Address>{via, port}});
+  }
+  [[nodiscard]] Refusal route_add(const IpPrefix& prefix,
+                                  std::span<const WeightedHop<Ipv4Address>> hops) {
+    return v4_.route_add(prefix, hops);
   }
   [[nodiscard]] Refusal route_add_blackhole(const IpPrefix& prefix) {
     return v4_.route_add_blackhole(prefix);
@@ -73,7 +82,11 @@ class Fib {
     return v6_.address_delete(port, address);
   }
   [[nodiscard]] Refusal route_add(const Ipv6Prefix& prefix, const Ipv6Address& via, PortId port) {
-    return v6_.route_add(prefix, via, port);
+    return route_add(prefix, std::array{WeightedHop<Ipv6Address>{via, port}});
+  }
+  [[nodiscard]] Refusal route_add(const Ipv6Prefix& prefix,
+                                  std::span<const WeightedHop<Ipv6Address>> hops) {
+    return v6_.route_add(prefix, hops);
   }
   [[nodiscard]] Refusal route_add_blackhole(const Ipv6Prefix& prefix) {
     return v6_.route_add_blackhole(prefix);
@@ -85,6 +98,10 @@ class Fib {
   [[nodiscard]] Refusal neighbor_delete(PortId port, const Ipv6Address& address) {
     return v6_.neighbor_delete(port, address);
   }
+
+  // Writer. While a port's link is down no flow takes a hop there of a route that has others, from
+  // now on. False: that was known.
+  bool set_link(PortId port, bool is_up) { return hop_groups_.set_link(port, is_up); }
 
   // Writer. Puts all changes since the last call before the workers, and returns when no worker
   // uses the former state. Does nothing, and does not wait, when there are none.
@@ -105,6 +122,12 @@ class Fib {
   [[nodiscard]] Adjacency adjacency(AdjacencyIndex index) const { return adjacencies_.full(index); }
   [[nodiscard]] PackedAdjacency packed(AdjacencyIndex index) const {
     return adjacencies_.packed(index);
+  }
+  // Where a flow goes, if `index` is a group of next hops; otherwise that itself.
+  [[nodiscard]] AdjacencyIndex next_hop(AdjacencyIndex index, std::uint64_t flow_hash) const {
+    const PackedAdjacency found = packed(index);
+    if (found.kind() != AdjacencyKind::group) return index;
+    return hop_groups_.pick(found.group(), flow_hash);
   }
   // The same for one destination, where there is no burst.
   template <typename Address>
@@ -142,6 +165,7 @@ class Fib {
   Quiescence& quiescence_;
   std::atomic<std::uint64_t> version_{1};
   AdjacencyTable adjacencies_;
+  HopGroups hop_groups_;
   FibV4 lookup_v4_;
   FibV6 lookup_v6_;
   std::array<PublishedAddress, kMaxPorts> own_addresses_;

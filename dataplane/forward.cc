@@ -10,6 +10,7 @@
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ip_parse.h"
 #include "dataplane/net/udp.h"
+#include "dataplane/spread_hash.h"
 
 namespace culvert {
 namespace {
@@ -49,6 +50,11 @@ void take_hop(Ipv6Header& header) {
   --header.hop_limit;
 }
 
+// The next hop of a packet's flow among several. Out of line: most routes have one.
+[[gnu::noinline]] AdjacencyIndex hop_of_group(const Fib& fib, AdjacencyIndex group, Packet packet) {
+  return fib.next_hop(group, spread_hash(packet));
+}
+
 template <FamilyWords Words>
 using HeaderOf = std::conditional_t<std::is_same_v<Words, FlowWords>, Ipv4Header, Ipv6Header>;
 
@@ -66,7 +72,7 @@ template void Forward::forward(Lane<Packet>&, Flows<FlowWords>&, Lanes&);
 template void Forward::forward(Lane<Packet>&, Flows<FlowWords6>&, Lanes&);
 
 // 1. Inbound policy, before the packet goes anywhere, Linux included (RFC 4301 5.2).
-// 2. Next hop of the destination (RFC 1812 5.2.4.3).
+// 2. Next hop of the destination (RFC 1812 5.2.4.3); of several the flow's.
 // 3. One hop less (RFC 1812 5.3.1, RFC 8200 3).
 template <FamilyWords Words>
 [[gnu::flatten]] void Forward::forward_burst(std::span<Packet> packets, Flows<Words>& flows,
@@ -143,6 +149,7 @@ void Forward::route(Packet packet, Header& header, const FlowVerdict& verdict, L
     return context_.drops.drop(packet, DropReason::forward_broadcast);
   }
   const PackedAdjacency adjacency = context_.fib.packed(verdict.adjacency);
+  AdjacencyIndex next_hop = verdict.adjacency;
   switch (adjacency.kind()) {
     case AdjacencyKind::no_route:
     case AdjacencyKind::blackhole:
@@ -155,8 +162,11 @@ void Forward::route(Packet packet, Header& header, const FlowVerdict& verdict, L
     case AdjacencyKind::unresolved:
     case AdjacencyKind::resolved:
       break;
+    case AdjacencyKind::group:
+      next_hop = hop_of_group(context_.fib, next_hop, packet);
+      break;
   }
-  meta.adjacency = verdict.adjacency.raw();
+  meta.adjacency = next_hop.raw();
   if (hops_left(header) <= 1) {
     if (meta.wants_policy != 0 && verdict.outbound == nullptr) {
       return context_.drops.drop(packet, DropReason::spd_out_discard);

@@ -225,6 +225,7 @@ void Housekeeper::look_after_ports(std::uint64_t now_ns) {
     rte_eth_link link{};
     if (rte_eth_link_get_nowait(device, &link) == 0) {
       const std::uint8_t is_up = link.link_status != 0 && !parent.link.is_down() ? 1 : 0;
+      context_.requests.set_link(PortId{port.id}, is_up != 0);
       PortStatus& status = state.status.ports[i];
       if (status.link_up != is_up) {
         status.link_up = is_up;

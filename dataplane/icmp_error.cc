@@ -12,6 +12,7 @@
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ip.h"
 #include "dataplane/spd.h"
+#include "dataplane/spread_hash.h"
 
 namespace culvert {
 namespace {
@@ -75,7 +76,8 @@ IcmpErrors::Way IcmpErrors::way_of(Packet offending, AdjacencyIndex onward) cons
           .came_in_clear = from.sa == kNoSa.raw(),
           .is_for_linux = from.origin == Origin::linux_};
   if (way.came_in_clear) return way;
-  const std::uint16_t port = fib_->packed(onward).port().raw();
+  const AdjacencyIndex next_hop = fib_->next_hop(onward, spread_hash(offending));
+  const std::uint16_t port = fib_->packed(next_hop).port().raw();
   if (port < ports_.size()) way.port = port;
   return way;
 }
@@ -96,6 +98,10 @@ Packet IcmpErrors::make(Packet offending, const Way& way, std::size_t bytes) con
                   .origin = Origin::originated,
                   .answers_clear = way.came_in_clear ? std::uint8_t{1} : std::uint8_t{0}};
   return error;
+}
+
+void IcmpErrors::set_next_hop(Packet error, AdjacencyIndex found) const {
+  error.meta().adjacency = fib_->next_hop(found, spread_hash(error)).raw();
 }
 
 void IcmpErrors::deliver(Packet error, const Way& way, const PolicyEntry* policy, Lanes& lanes) {
@@ -148,7 +154,7 @@ bool IcmpErrors::send(Packet offending, IcmpHeader header, Limit& limit, Lanes& 
   ip.checksum = ipv4_header_checksum(ip);
   std::memcpy(data, &ip, sizeof ip);
 
-  error.meta().adjacency = fib_->lookup(host_address(cause->source)).raw();
+  set_next_hop(error, fib_->lookup(host_address(cause->source)));
   deliver(error, way, spd_->lookup(Direction::out, flow_of(error.bytes())), lanes);
   return true;
 }
@@ -185,7 +191,7 @@ bool IcmpErrors::send_ipv6(Packet offending, Icmpv6Header header, Limit& limit, 
                                        error.bytes().subspan(sizeof(Ipv6Header)));
   std::memcpy(data + sizeof(Ipv6Header), &header, sizeof header);
 
-  error.meta().adjacency = fib_->lookup(cause->source).raw();
+  set_next_hop(error, fib_->lookup(cause->source));
   const Ipv6Chain chain = walk_ipv6(error.bytes());
   deliver(error, way, spd_->lookup(Direction::out, flow_of(error.bytes(), chain)), lanes);
   return true;

@@ -53,6 +53,7 @@ class IcmpErrors {
   [[nodiscard]] Way way_of(Packet offending, AdjacencyIndex onward) const;
   // A packet of `bytes` with meta filled in but for the next hop; no mbuf when there is none.
   [[nodiscard]] Packet make(Packet offending, const Way& way, std::size_t bytes) const;
+  void set_next_hop(Packet error, AdjacencyIndex found) const;
   void deliver(Packet error, const Way& way, const PolicyEntry* policy, Lanes& lanes);
 
   std::span<const Port> ports_;

@@ -57,6 +57,7 @@ Requests::Requests(const Context& context)
   batch_.reserve(kBatch);
   learned_.reserve(kBatch);
   added_.reserve(kBatch);
+  hops_.reserve(kMaxRouteHops);
 }
 
 std::size_t Requests::poll() {
@@ -112,6 +113,8 @@ Refusal Requests::carry_out(const Request& request) {
     case RequestOp::route_add:
     case RequestOp::route_delete:
       return route_change(request);
+    case RequestOp::route_hop:
+      return route_hop(request);
     case RequestOp::neighbor_set:
     case RequestOp::neighbor_delete:
       return neighbor_change(request);
@@ -247,8 +250,47 @@ Refusal Requests::route_change_in(const Request& request) {
   if (request.op == RequestOp::route_delete) return context_.fib.route_delete(prefix);
   if (request.route_kind == RouteKind::blackhole) return context_.fib.route_add_blackhole(prefix);
   if (request.route_kind != RouteKind::unicast) return Refusal::bad_enum;
+  if (request.index != 0) return route_add_hops<Address>(request);
   if (request.port >= context_.ports.size()) return Refusal::bad_port;
   return context_.fib.route_add(prefix, address_as<Address>(request.via), PortId{request.port});
+}
+
+// A hop that is refused ends the row, so that the route it is of is refused, too.
+Refusal Requests::route_hop(const Request& request) {
+  const std::size_t place = hops_.size();
+  if (request.index == 0) {
+    hops_.clear();
+  } else if (request.index != place || place == kMaxRouteHops) {
+    hops_.clear();
+    return place == kMaxRouteHops ? Refusal::too_many_hops : Refusal::bad_hop_place;
+  }
+  Refusal refusal = Refusal::none;
+  if (!is_carried(request.family)) refusal = Refusal::bad_family;
+  if (request.port >= context_.ports.size()) refusal = Refusal::bad_port;
+  if (request.weight < 1 || request.weight > kMaxHopWeight) refusal = Refusal::bad_weight;
+  if (refusal != Refusal::none) {
+    hops_.clear();
+    return refusal;
+  }
+  hops_.push_back(request);
+  return Refusal::none;
+}
+
+template <typename Address>
+Refusal Requests::route_add_hops(const Request& request) {
+  if (request.index != hops_.size()) return Refusal::bad_hop_place;
+  std::vector<WeightedHop<Address>> hops;
+  for (const Request& hop : hops_) {
+    if (hop.family != request.family) return Refusal::bad_family;
+    hops.push_back({address_as<Address>(hop.via), PortId{hop.port}, hop.weight});
+  }
+  hops_.clear();
+  return context_.fib.route_add(prefix_of<Address>(request), hops);
+}
+
+void Requests::set_link(PortId port, bool is_up) {
+  if (!context_.fib.set_link(port, is_up)) return;
+  context_.sad.resolve_next_hops(context_.fib, context_.ports);
 }
 
 Refusal Requests::neighbor_change(const Request& request) {

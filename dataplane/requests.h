@@ -38,6 +38,10 @@ class Requests {
   // what was removed is freed, once per batch and before its acknowledgements. Returns how many.
   std::size_t poll();
 
+  // Where a route has several next hops, those on a port whose link is down are passed over. Does
+  // nothing when that was known.
+  void set_link(PortId port, bool is_up);
+
   // True once the first commit was carried out.
   [[nodiscard]] bool is_committed() const { return is_committed_; }
 
@@ -69,6 +73,9 @@ class Requests {
   [[nodiscard]] Refusal route_change(const Request& request);
   template <typename Address>
   [[nodiscard]] Refusal route_change_in(const Request& request);
+  [[nodiscard]] Refusal route_hop(const Request& request);
+  template <typename Address>
+  [[nodiscard]] Refusal route_add_hops(const Request& request);
   [[nodiscard]] Refusal neighbor_change(const Request& request);
   template <typename Address>
   [[nodiscard]] Refusal neighbor_change_in(const Request& request);
@@ -81,6 +88,7 @@ class Requests {
   std::vector<Completion> batch_;
   std::vector<LearnedNeighbor> learned_;
   std::vector<SaIndex> added_;
+  std::vector<Request> hops_;  // route_hop requests in a row, at most kMaxRouteHops
   bool are_routes_changed_ = false;
   bool is_committed_ = false;
 };

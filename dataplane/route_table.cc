@@ -2,7 +2,10 @@
 #include "dataplane/route_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
+
+#include "dataplane/keyed_hash.h"
 
 namespace culvert {
 namespace {
@@ -22,6 +25,13 @@ std::optional<IpPrefix> broadcast_address_of(const IpPrefix& prefix) {
 }
 std::optional<Ipv6Prefix> broadcast_address_of(const Ipv6Prefix&) {
   return std::nullopt;
+}
+
+// Of what tells it from others: not of its weight, by which it draws more.
+template <typename Address>
+std::uint64_t hash_of(const WeightedHop<Address>& hop) {
+  const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(ip_address(hop.via));
+  return keyed_hash(words[0], words[1], hop.port.raw(), kHashSalt[4]);
 }
 
 }  // namespace
@@ -68,32 +78,43 @@ Refusal RouteTable<Address>::address_delete(PortId port, const Prefix& address) 
 }
 
 template <typename Address>
-Refusal RouteTable<Address>::route_add(const Prefix& prefix, const Address& via, PortId port) {
-  if (const Refusal refusal = validate(prefix, port); refusal != Refusal::none) return refusal;
-  const bool has_gateway = via != Address{};
-  return set_route(network_of(prefix),
-                   {has_gateway ? AdjacencyKind::unresolved : AdjacencyKind::on_link, port, via});
+Refusal RouteTable<Address>::route_add(const Prefix& prefix, std::span<const Hop> hops) {
+  if (hops.size() > kMaxRouteHops) return Refusal::too_many_hops;
+  Hops sorted(hops.begin(), hops.end());
+  std::ranges::sort(sorted);
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    const Hop& hop = sorted[i];
+    if (const Refusal refusal = validate(prefix, hop.port); refusal != Refusal::none) {
+      return refusal;
+    }
+    if (hop.weight < 1 || hop.weight > kMaxHopWeight) return Refusal::bad_weight;
+    if (i != 0 && hop.via == sorted[i - 1].via && hop.port == sorted[i - 1].port) {
+      return Refusal::duplicate_hop;
+    }
+  }
+  if (sorted.size() == 1) sorted.front().weight = 1;  // it has all flows whatever it weighs
+  return sorted.empty() ? Refusal::bad_hop_place : set_route(network_of(prefix), std::move(sorted));
 }
 
 template <typename Address>
 Refusal RouteTable<Address>::route_add_blackhole(const Prefix& prefix) {
   if (prefix.bits > kHostBits<Address>) return Refusal::bad_prefix;
-  return set_route(network_of(prefix), {AdjacencyKind::blackhole, PortId{}, Address{}});
+  return set_route(network_of(prefix), {});
 }
 
 template <typename Address>
-Refusal RouteTable<Address>::set_route(const Prefix& prefix, const Route& route) {
-  const NextHopKey next_hop{route.via, route.port};
-  const bool has_gateway = route.kind == AdjacencyKind::unresolved;
-  if (has_gateway && !use_next_hop(next_hop)) return Refusal::no_table_memory;
-  const std::optional<Route> old = std::exchange(sources_at(prefix).route, route);
+Refusal RouteTable<Address>::set_route(const Prefix& prefix, Hops hops) {
+  const auto adjacency = use_hops(hops);
+  if (!adjacency) return Refusal::no_table_memory;
+  std::optional<Route> old =
+      std::exchange(sources_at(prefix).route, Route{std::move(hops), *adjacency});
   if (!refresh(prefix)) {  // it is a new prefix, or there would have been room
-    sources_at(prefix).route = old;
+    release_hops(sources_at(prefix).route->hops);
+    sources_at(prefix).route = std::move(old);
     drop_if_empty(prefix);
-    if (has_gateway) release_next_hop(next_hop);
     return Refusal::no_table_memory;
   }
-  if (old && old->kind == AdjacencyKind::unresolved) release_next_hop({old->via, old->port});
+  if (old) release_hops(old->hops);
   refresh_neighbors_in(prefix);
   return Refusal::none;
 }
@@ -107,7 +128,7 @@ Refusal RouteTable<Address>::route_delete(const Prefix& prefix) {
   const Route old = *std::exchange(found->second.route, std::nullopt);
   drop_if_empty(network);
   (void)refresh(network);
-  if (old.kind == AdjacencyKind::unresolved) release_next_hop({old.via, old.port});
+  release_hops(old.hops);
   refresh_neighbors_in(network);
   return Refusal::none;
 }
@@ -143,20 +164,13 @@ Refusal RouteTable<Address>::neighbor_delete(PortId port, const Address& address
 }
 
 template <typename Address>
-AdjacencyIndex RouteTable<Address>::adjacency_of(const Route& route) const {
-  if (route.kind == AdjacencyKind::blackhole) return AdjacencyTable::kBlackhole;
-  if (route.kind == AdjacencyKind::on_link) return AdjacencyTable::on_link_of(route.port);
-  return next_hops_.at({route.via, route.port}).index;
-}
-
-template <typename Address>
 AdjacencyIndex RouteTable<Address>::base_of(const Prefix& prefix) const {
   const auto found = sources_.find(prefix);
   if (found == sources_.end()) return kNoRoute;
   const Sources& sources = found->second;
   if (!sources.local.empty()) return AdjacencyTable::local_of(sources.local.front());
   if (!sources.broadcast.empty()) return AdjacencyTable::broadcast_of(sources.broadcast.front());
-  if (sources.route) return adjacency_of(*sources.route);
+  if (sources.route) return sources.route->adjacency;
   return AdjacencyTable::on_link_of(sources.connected.front());
 }
 
@@ -171,14 +185,26 @@ AdjacencyIndex RouteTable<Address>::covering_base_of(const Address& address) con
   }
 }
 
+// Whether what `base` leads to is on the link of the port, or may be: among the hops of a group.
+template <typename Address>
+bool RouteTable<Address>::is_on_link(AdjacencyIndex base, PortId port) const {
+  if (adjacencies_->packed(base).kind() != AdjacencyKind::group) {
+    return base == AdjacencyTable::on_link_of(port);
+  }
+  const auto is_of_group = [&](const auto& entry) { return entry.second.index == base; };
+  const auto group = std::ranges::find_if(hop_groups_, is_of_group);
+  return group != hop_groups_.end() && std::ranges::any_of(group->first, [&](const Hop& hop) {
+           return hop.via == Address{} && hop.port == port;
+         });
+}
+
 template <typename Address>
 AdjacencyIndex RouteTable<Address>::desired(const Prefix& prefix) const {
   if (prefix.bits == kHostBits<Address> && !is_link_local(prefix.address)) {
     const AdjacencyIndex base = covering_base_of(prefix.address);
     const auto first = next_hops_.lower_bound({prefix.address, PortId{0}});
     for (auto i = first; i != next_hops_.end() && i->first.address == prefix.address; ++i) {
-      if (i->second.is_neighbor && base == AdjacencyTable::on_link_of(i->first.port))
-        return i->second.index;
+      if (i->second.is_neighbor && is_on_link(base, i->first.port)) return i->second.index;
     }
   }
   return base_of(prefix);
@@ -257,6 +283,60 @@ void RouteTable<Address>::release_next_hop(const NextHopKey& key) {
   if (--known->second.users != 0) return;
   adjacencies_->retire(known->second.index);
   next_hops_.erase(known);
+}
+
+template <typename Address>
+std::optional<AdjacencyIndex> RouteTable<Address>::use_hop(const Hop& hop) {
+  if (hop.via == Address{}) return AdjacencyTable::on_link_of(hop.port);
+  const NextHopKey key{hop.via, hop.port};
+  if (!use_next_hop(key)) return std::nullopt;
+  return next_hops_.at(key).index;
+}
+
+template <typename Address>
+void RouteTable<Address>::release_hop(const Hop& hop) {
+  if (hop.via != Address{}) release_next_hop({hop.via, hop.port});
+}
+
+template <typename Address>
+std::optional<AdjacencyIndex> RouteTable<Address>::use_hops(const Hops& hops) {
+  if (hops.empty()) return AdjacencyTable::kBlackhole;
+  if (hops.size() == 1) return use_hop(hops.front());
+  const auto known = hop_groups_.find(hops);
+  if (known == hop_groups_.end()) return make_group(hops);
+  ++known->second.users;
+  return known->second.index;
+}
+
+template <typename Address>
+void RouteTable<Address>::release_hops(const Hops& hops) {
+  if (hops.empty()) return;
+  if (hops.size() == 1) return release_hop(hops.front());
+  const auto known = hop_groups_.find(hops);
+  if (--known->second.users != 0) return;
+  adjacencies_->retire(known->second.index);
+  groups_->retire(known->second.group);
+  for (const Hop& hop : hops) release_hop(hop);
+  hop_groups_.erase(known);
+}
+
+template <typename Address>
+std::optional<AdjacencyIndex> RouteTable<Address>::make_group(const Hops& hops) {
+  std::vector<HopGroups::Member> members;
+  for (const Hop& hop : hops) {
+    const auto adjacency = use_hop(hop);
+    if (!adjacency) break;
+    members.push_back({*adjacency, hop.port, hop.weight, hash_of(hop)});
+  }
+  const auto group = members.size() == hops.size() ? groups_->take(members) : std::nullopt;
+  const auto index = group ? adjacencies_->take_group(*group) : std::nullopt;
+  if (!index) {
+    if (group) groups_->retire(*group);
+    for (std::size_t i = 0; i < members.size(); ++i) release_hop(hops[i]);
+    return std::nullopt;
+  }
+  hop_groups_.emplace(hops, Group{.index = *index, .group = *group, .users = 1});
+  return index;
 }
 
 template <typename Address>

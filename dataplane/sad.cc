@@ -8,6 +8,7 @@
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/replay_window.h"
+#include "dataplane/spread_hash.h"
 
 namespace culvert {
 namespace {
@@ -53,6 +54,30 @@ void advance(const Sa& sa, SeqNum sequence) {
   while (current < sequence.raw() &&
          !number.compare_exchange_weak(current, sequence.raw(), std::memory_order_relaxed)) {
   }
+}
+
+// Of the outer header, for the choice among several next hops: all packets of an SA go one way, and
+// so do all SAs behind one UDP header, which a NAT tells apart by nothing else.
+std::uint64_t outer_hash(const Sa& sa) {
+  const auto spi = sa.spi.raw();
+  FlowKey6 flow{.src_port = static_cast<std::uint16_t>(spi >> 16),
+                .dst_port = static_cast<std::uint16_t>(spi),
+                .protocol = IpProtocol::esp};
+  if (sa.is_udp_encapsulated()) {
+    flow.src_port = sa.udp.source_port.host();
+    flow.dst_port = sa.udp.destination_port.host();
+    flow.protocol = IpProtocol::udp;
+  }
+  if (sa.family == Family::v6) {
+    flow.src = sa.outer_ipv6.source;
+    flow.dst = sa.outer_ipv6.destination;
+    return spread_hash(words_of(flow));
+  }
+  return spread_hash(words_of(FlowKey{.src = host_address(sa.outer.source),
+                                      .dst = host_address(sa.outer.destination),
+                                      .src_port = flow.src_port,
+                                      .dst_port = flow.dst_port,
+                                      .protocol = flow.protocol}));
 }
 
 // What was reached of the old limits says nothing of the new ones.
@@ -360,9 +385,10 @@ void Sad::reclaim() {
 void Sad::resolve_next_hop(SaIndex index, const Fib& fib, std::span<const Port> ports) {
   Sa* sa = by_index_[index.raw()].load(std::memory_order_relaxed);
   if (sa == nullptr || sa->direction != Direction::out) return;
-  const AdjacencyIndex adjacency = sa->family == Family::v6
-                                       ? fib.lookup(sa->outer_ipv6.destination)
-                                       : fib.lookup(host_address(sa->outer.destination));
+  const AdjacencyIndex found = sa->family == Family::v6
+                                   ? fib.lookup(sa->outer_ipv6.destination)
+                                   : fib.lookup(host_address(sa->outer.destination));
+  const AdjacencyIndex adjacency = fib.next_hop(found, outer_hash(*sa));
   sa->adjacency.store(adjacency.raw(), std::memory_order_relaxed);
   const std::uint16_t port = fib.packed(adjacency).port().raw();
   sa->state->media_mtu.store(ports[port < ports.size() ? port : 0].mtu, std::memory_order_relaxed);

@@ -63,7 +63,8 @@ class Sad {
   void reclaim();
   [[nodiscard]] bool has_removed() const { return !retired_.empty(); }
 
-  // Writer: sets the next hop of all outbound SAs from the forwarding table.
+  // Writer: sets the next hop of all outbound SAs from the forwarding table. Where a route has
+  // several, a hash of the outer header chooses (addresses and SPI, or UDP's ports).
   void resolve_next_hops(const Fib& fib, std::span<const Port> ports);
   void resolve_next_hop(SaIndex index, const Fib& fib, std::span<const Port> ports);
 

@@ -209,9 +209,19 @@ std::string ports_text(const Json& ports) {
 }
 
 std::string routes_text(const Json& data) {
-  Table routes({"prefix", "type", "via", "port"});
+  // A line for each of several next hops.
+  Table routes({"prefix", "type", "via", "port", "weight"});
   for (const Json& route : data.value("routes", Json::array())) {
-    routes.add_row(cells_of(route, {"prefix", "type", "via", "port"}));
+    const Json hops = route.value("nexthops", Json::array());
+    if (hops.size() < 2) {
+      routes.add_row(cells_of(route, {"prefix", "type", "via", "port", "weight"}));
+      continue;
+    }
+    for (const Json& hop : hops) {
+      std::vector<Json> cells = cells_of(route, {"prefix", "type"});
+      for (Json& cell : cells_of(hop, {"via", "port", "weight"})) cells.push_back(std::move(cell));
+      routes.add_row(std::move(cells));
+    }
   }
   Table addresses({"own address", "port"});
   for (const Json& address : data.value("addresses", Json::array())) {

@@ -28,7 +28,7 @@ inline constexpr std::uint64_t kRequestsMagic = 0x63756c7665727401;
 inline constexpr std::uint64_t kKeysMagic = 0x63756c7665727402;
 inline constexpr std::uint64_t kStateMagic = 0x63756c7665727403;
 // Raised with every change to a struct of dataplane/shm; attaching to another one is refused.
-inline constexpr std::uint32_t kLayoutVersion = 7;
+inline constexpr std::uint32_t kLayoutVersion = 8;
 
 inline constexpr std::uint32_t kLargestMaxSas = 8u << 20;
 inline constexpr std::uint32_t kLargestMaxPolicies = 8u << 20;

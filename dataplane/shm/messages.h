@@ -187,7 +187,9 @@ enum class RequestOp : std::uint8_t {
   policy_default = 6,  // action: what applies where no policy matches
   address_add = 7,     // family, address, prefix_bits, port: an address of ours
   address_delete = 8,
-  route_add = 9,  // family, address/prefix_bits, via (zero: on the link), port; replaces
+  // family, address/prefix_bits, via (zero: on the link), port; replaces. With `index` above 0 its
+  // next hops are that many route_hop requests, which come just before it.
+  route_add = 9,
   route_delete = 10,
   neighbor_set = 11,  // family, address, mac, port
   neighbor_delete = 12,
@@ -195,9 +197,15 @@ enum class RequestOp : std::uint8_t {
   // What StartConfig says of them, changed: `index` is its mss, `generation` its splits_after_esp.
   esp_options = 14,
   trace = 15,  // generation: of RequestsHead::trace, which is in force from now on; 0: none is
+  // family, via (zero: on the link), port, weight: one of the next hops of the route_add to come;
+  // `index` is its place among them, and at 0 they begin.
+  route_hop = 16,
 };
 
 enum class RouteKind : std::uint8_t { unicast = 0, blackhole = 1 };
+
+inline constexpr std::size_t kMaxRouteHops = 32;
+inline constexpr std::uint16_t kMaxHopWeight = 256;  // as in Linux
 
 struct Request {
   std::uint64_t sequence = 0;  // counts from 1, the completion carries it
@@ -210,7 +218,8 @@ struct Request {
   std::uint32_t index = 0;
   std::uint32_t generation = 0;
   RouteKind route_kind = RouteKind::unicast;
-  std::array<std::uint8_t, 3> reserved{};
+  std::uint8_t reserved = 0;
+  std::uint16_t weight = 0;  // of route_hop: 1 to kMaxHopWeight
   IpAddress address;
   IpAddress via;
 };
@@ -241,7 +250,11 @@ static_assert(sizeof(Request) == 64 && std::is_trivially_copyable_v<Request>);
   X(bad_range, "a range of the policy's selector ends before it begins")               \
   X(too_many_masks,                                                                    \
     "policies have 4096 different sets of prefix lengths and port masks, no more fit") \
-  X(too_many_ranges, "64 policies with ranges overlap in one place, no more fit")
+  X(too_many_ranges, "64 policies with ranges overlap in one place, no more fit")      \
+  X(too_many_hops, "a route has at most 32 next hops")                                 \
+  X(bad_hop_place, "the route's next hops did not come just before it, each in place") \
+  X(bad_weight, "the weight of a next hop is 1 to 256")                                \
+  X(duplicate_hop, "the route has this next hop already")
 
 enum class Refusal : std::uint8_t {
 #define CULVERT_ENUM(name, text) name,

@@ -164,6 +164,7 @@ class FakeDataplane {
       case RequestOp::neighbor_delete:
       case RequestOp::esp_options:
       case RequestOp::trace:
+      case RequestOp::route_hop:
         return Refusal::none;
     }
     return Refusal::unknown_op;

@@ -54,6 +54,26 @@ TEST(ForwardingRecord, ShowsConnectedAndOtherRoutes) {
   EXPECT_EQ(view["routes"][2]["type"], "blackhole");
 }
 
+TEST(ForwardingRecord, ShowsAllNextHopsOfARoute) {
+  ForwardingRecord record;
+  for (std::uint32_t place = 0; place < 2; ++place) {
+    Request hop{.op = RequestOp::route_hop, .family = Family::v4, .index = place};
+    hop.weight = static_cast<std::uint16_t>(3 - place);
+    hop.via = parse_address(place == 0 ? "192.0.2.2" : "192.0.2.3")->address;
+    record.apply(hop);
+  }
+  Request route = about(RequestOp::route_add, "10.2.0.0/16");
+  route.index = 2;
+  record.apply(route);
+  const Json shown = record.view(config_with_port())["routes"][0];
+  EXPECT_EQ(shown["via"], nullptr);
+  EXPECT_EQ(shown["nexthops"], Json::parse(R"([{"via": "192.0.2.2", "port": "wan", "weight": 3},
+                            {"via": "192.0.2.3", "port": "wan", "weight": 2}])"));
+  route = about(RequestOp::route_add, "10.2.0.0/16");
+  record.apply(route);
+  EXPECT_EQ(record.view(config_with_port())["routes"][0]["nexthops"].size(), 1u);
+}
+
 TEST(ForwardingRecord, ShowsTheSubnetOfSeveralAddressesOnce) {
   ForwardingRecord record;
   record.apply(about(RequestOp::address_add, "192.0.2.1/24"));

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "dataplane/fib.h"
 #include "tests/unit/dataplane/reader_threads.h"
@@ -119,6 +120,47 @@ TEST(FibThreads, AlwaysFindTheRightGatewayWhileIpv6PrefixesFlap) {
       }
     }
     fib->publish();
+  }
+  readers.stop();
+}
+
+// Sets of next hops come and go, and with them groups and adjacencies, and links fail: a flow
+// always goes to one of its network's own gateways, and never nowhere.
+TEST(FibThreads, AlwaysFindOneOfTheRightGatewaysWhileNextHopsFlap) {
+  ReaderThreads readers(2);
+  const auto fib = Fib::create("hops",
+                               {.max_routes = 256,
+                                .max_long_networks = 16,
+                                .max_adjacencies = 512,
+                                .max_hop_groups = 4 * kNetworks},
+                               readers);
+  ASSERT_NE(fib, nullptr);
+  using Hop = WeightedHop<Ipv4Address>;
+  const auto hop = [](std::uint32_t i, std::uint32_t which) {
+    return Hop{gateway(i + 64 * which), PortId{static_cast<std::uint16_t>(which)}};
+  };
+  const auto set_hops = [&](std::uint32_t i, std::uint32_t round) {
+    std::vector<Hop> hops{hop(i, round % 4)};
+    if (round % 3 != 0) hops.push_back(hop(i, (round + 1) % 4));
+    if (round % 3 == 2) hops.push_back(hop(i, (round + 2) % 4));
+    ASSERT_EQ(fib->route_add({network(i), 24}, hops), Refusal::none);
+  };
+  for (std::uint32_t i = 0; i < kNetworks; ++i) set_hops(i, 1);
+  fib->publish();
+  readers.start([&fib] {
+    for (std::uint32_t i = 0; i < kNetworks; ++i) {
+      const AdjacencyIndex found = fib->lookup(network(i));
+      for (std::uint64_t flow = 0; flow < 64; ++flow) {
+        const Adjacency adjacency = fib->adjacency(fib->next_hop(found, flow * 61));
+        ASSERT_EQ(adjacency.kind, AdjacencyKind::unresolved);
+        ASSERT_EQ(adjacency.next_hop.v4().host() % 64, i);
+      }
+    }
+  });
+  for (std::uint32_t round = 0; round < 40; ++round) {
+    for (std::uint32_t i = 0; i < kNetworks; ++i) set_hops(i, round + i);
+    fib->publish();
+    fib->set_link(PortId{static_cast<std::uint16_t>(round / 2 % 4)}, round % 2 == 0);
   }
   readers.stop();
 }

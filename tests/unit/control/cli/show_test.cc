@@ -85,6 +85,18 @@ TEST(PoliciesText, SaysWhichDefaultsWereAskedForWhereTheyDiffer) {
                         "is discard, all are)"));
 }
 
+TEST(RoutesText, HasALineForEachNextHop) {
+  const std::string text = routes_text(Json::parse(R"({"routes": [
+      {"prefix": "10.2.0.0/16", "type": "unicast", "via": null, "port": null, "nexthops": [
+          {"via": "192.0.2.2", "port": "wan", "weight": 3},
+          {"via": "192.0.2.3", "port": "lan", "weight": 1}]},
+      {"prefix": "10.3.0.0/16", "type": "unicast", "via": "192.0.2.4", "port": "wan", "nexthops": [
+          {"via": "192.0.2.4", "port": "wan", "weight": 1}]}]})"));
+  EXPECT_THAT(text, testing::ContainsRegex("10.2.0.0/16 +unicast +192.0.2.2 +wan +3"));
+  EXPECT_THAT(text, testing::ContainsRegex("10.2.0.0/16 +unicast +192.0.2.3 +lan +1"));
+  EXPECT_THAT(text, testing::ContainsRegex("10.3.0.0/16 +unicast +192.0.2.4 +wan +-"));
+}
+
 TEST(DropsText, ShowsReasonsWithTheirMeaning) {
   const Json drops = {{{"name", "esp_in_icv"}, {"packets", 3}, {"help", "forged"}}};
   EXPECT_THAT(drops_text(drops, "no drops"), HasSubstr("esp_in_icv        3  forged"));

@@ -20,7 +20,12 @@ inline std::string text_of(const Request& request) {
       return "address_delete" + port + prefix;
     case RequestOp::route_add:
       if (request.route_kind == RouteKind::blackhole) return "route_add blackhole " + prefix;
+      if (request.index != 0) return "route_add " + prefix + " " + std::to_string(request.index);
       return "route_add" + port + prefix + " via " + address_text(request.family, request.via);
+    case RequestOp::route_hop:
+      return "route_hop " + std::to_string(request.index) + port + "via " +
+             address_text(request.family, request.via) + " weight " +
+             std::to_string(request.weight);
     case RequestOp::route_delete:
       return "route_delete " + prefix;
     case RequestOp::neighbor_set:
