@@ -14,6 +14,7 @@
 
 #include "control/config_policies.h"
 #include "control/config_ports.h"
+#include "control/config_routes.h"
 #include "control/config_table.h"
 #include "crypto/transform.h"
 
@@ -295,6 +296,7 @@ ConfigResult parse_config(std::string_view text, const std::filesystem::path& fi
   ConfigTable table(root, "the file", errors);
   read_dataplane(table, machine, errors, config);
   read_ports(table, errors, config);
+  read_routes(table, errors, config);
   read_xfrm(table, config.file.parent_path(), errors, config);
   read_esp(table, errors, config);
   read_policies(table, errors, config);

@@ -11,6 +11,7 @@
 
 #include "control/df_bit.h"
 #include "control/policy.h"
+#include "control/route_hop.h"
 #include "dataplane/shm/layout.h"
 
 // The configuration file (TOML). It is read and validated whole; who holds a `const Config` holds
@@ -44,9 +45,8 @@ struct ConfigPort {
 
 struct ConfigRoute {
   AddressPrefix prefix;  // host bits are zero
-  IpAddress via;         // all zero: the destinations are on the link
   RouteKind kind = RouteKind::unicast;
-  std::uint16_t port = 0;  // index into Config::ports
+  std::vector<RouteHop> hops;  // at least one, of a blackhole none
 };
 
 struct ConfigNeighbor {

@@ -39,13 +39,26 @@ void add_port_entries(const ConfigPort& port, std::vector<Entry>& entries) {
   }
 }
 
-std::string route_line(const Config& config, const ConfigRoute& route) {
-  const std::string prefix =
-      prefix_text(route.prefix.family, route.prefix.address, route.prefix.prefix_bits);
-  if (route.kind == RouteKind::blackhole) return fmt::format("route {}: blackhole", prefix);
+std::string hop_text(const Config& config, Family family, const RouteHop& hop) {
   const std::string via =
-      route.via == IpAddress{} ? "" : " via " + address_text(route.prefix.family, route.via);
-  return fmt::format("route {}:{} port {}", prefix, via, config.ports[route.port].name);
+      hop.via == IpAddress{} ? "" : "via " + address_text(family, hop.via) + " ";
+  return fmt::format("{}port {}", via, config.ports[hop.port].name);
+}
+
+std::string route_line(const Config& config, const ConfigRoute& route) {
+  const Family family = route.prefix.family;
+  const std::string prefix = prefix_text(family, route.prefix.address, route.prefix.prefix_bits);
+  if (route.kind == RouteKind::blackhole) return fmt::format("route {}: blackhole", prefix);
+  if (route.hops.size() == 1) {
+    return fmt::format("route {}: {}", prefix, hop_text(config, family, route.hops.front()));
+  }
+  // In no order: it has no meaning.
+  std::vector<std::string> hops;
+  for (const RouteHop& hop : route.hops) {
+    hops.push_back(fmt::format("{} weight {}", hop_text(config, family, hop), hop.weight));
+  }
+  std::ranges::sort(hops);
+  return fmt::format("route {}: {}", prefix, fmt::join(hops, ", "));
 }
 
 std::string allowed_text(std::uint8_t allowed) {
@@ -155,7 +168,9 @@ Config with_ports_as_in(Config config, const Config& running) {
   for (ConfigPort& port : config.ports) {
     if (port.vlan != 0) port.parent = places[port.parent];
   }
-  for (ConfigRoute& route : config.routes) route.port = places[route.port];
+  for (ConfigRoute& route : config.routes) {
+    for (RouteHop& hop : route.hops) hop.port = places[hop.port];
+  }
   for (ConfigNeighbor& neighbor : config.neighbors) neighbor.port = places[neighbor.port];
   return config;
 }

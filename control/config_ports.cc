@@ -50,23 +50,11 @@ bool is_pci_address(std::string_view text) {
          is_hex(text.substr(3, 2)) && text[5] == '.' && text[6] >= '0' && text[6] <= '7';
 }
 
-// May be the address of a host beyond a link; of IPv6 also one on the link only.
-bool is_host_address(Family family, const IpAddress& address) {
-  if (family == Family::v6) return is_one_host(address.bytes) || is_link_local(address.bytes);
-  return is_one_host(host_address(address.v4()));
-}
-
-std::string_view family_name(Family family) {
-  return family == Family::v6 ? "IPv6" : "IPv4";
-}
-
 class PortReader {
  public:
   PortReader(ConfigErrors& errors, Config& config) : errors_(errors), config_(config) {}
 
   void read_port(const toml::table& section);
-  void read_route(const toml::table& section);
-  void read_neighbor(const toml::table& section);
 
  private:
   void read_name(ConfigTable& table, ConfigPort& port);
@@ -74,11 +62,6 @@ class PortReader {
   void read_vlan(ConfigTable& table, ConfigPort& port);
   void read_queues(ConfigTable& table, ConfigPort& port);
   void read_addresses(ConfigTable& table, ConfigPort& port);
-  [[nodiscard]] std::optional<MacBytes> mac_of(const ConfigText& text);
-  [[nodiscard]] std::optional<std::uint16_t> port_of(const ConfigText& text);
-  [[nodiscard]] std::optional<ParsedAddress> host_of(std::string_view key, const ConfigText& text);
-  void read_via(const ConfigText& text, ConfigRoute& route);
-  [[nodiscard]] bool is_ours(Family family, const IpAddress& address) const;
 
   ConfigErrors& errors_;
   Config& config_;
@@ -152,7 +135,7 @@ void PortReader::read_vlan(ConfigTable& table, ConfigPort& port) {
 }
 
 void PortReader::read_queues(ConfigTable& table, ConfigPort& port) {
-  if (const auto text = table.text("mac")) port.mac = mac_of(*text);
+  if (const auto text = table.text("mac")) port.mac = unicast_mac(*text, errors_);
   if (const auto queues = table.integer("rx_queues", {1, kMostQueues, "receive queues"})) {
     port.rx_queues = static_cast<std::uint16_t>(*queues);
   }
@@ -177,7 +160,7 @@ void PortReader::read_addresses(ConfigTable& table, ConfigPort& port) {
                   fmt::format("addresses \"{}\": must be a unicast address, not in 0.0.0.0/8, "
                               "127.0.0.0/8 or above 223.255.255.255, nor ::, ::1 or in ff00::/8",
                               text.value));
-    } else if (is_ours(address.family, address.address) ||
+    } else if (is_own_address(config_, address.family, address.address) ||
                std::any_of(port.addresses.begin(), port.addresses.end(), [&](const auto& other) {
                  return other.family == address.family && other.address == address.address;
                })) {
@@ -221,48 +204,16 @@ void PortReader::read_port(const toml::table& section) {
   config_.ports.push_back(std::move(port));
 }
 
-std::optional<MacBytes> PortReader::mac_of(const ConfigText& text) {
-  const auto mac = parse_mac(text.value);
-  if (!mac) {
-    errors_.add(*text.node, fmt::format("mac \"{}\": must be six pairs of hexadecimal digits, such "
-                                        "as \"02:00:00:00:00:01\"",
-                                        text.value));
-    return std::nullopt;
-  }
-  if ((mac->front() & 1) != 0 || *mac == MacBytes{}) {
-    errors_.add(*text.node,
-                fmt::format("mac \"{}\": must be a unicast address (first byte even) and not zero",
-                            text.value));
-    return std::nullopt;
-  }
-  return mac;
+}  // namespace
+
+bool is_host_address(Family family, const IpAddress& address) {
+  if (family == Family::v6) return is_one_host(address.bytes) || is_link_local(address.bytes);
+  return is_one_host(host_address(address.v4()));
 }
 
-std::optional<std::uint16_t> PortReader::port_of(const ConfigText& text) {
-  const auto found = std::find(port_names_.begin(), port_names_.end(), text.value);
-  if (found != port_names_.end()) {
-    return static_cast<std::uint16_t>(found - port_names_.begin());
-  }
-  errors_.add(
-      *text.node,
-      fmt::format("port \"{}\": no [[port]] has this name; there are {}", text.value,
-                  port_names_.empty() ? "none" : fmt::to_string(fmt::join(port_names_, ", "))));
-  return std::nullopt;
-}
-
-std::optional<ParsedAddress> PortReader::host_of(std::string_view key, const ConfigText& text) {
-  const auto address = parse_address(text.value);
-  if (address && is_host_address(address->family, address->address)) return address;
-  errors_.add(*text.node, fmt::format("{} \"{}\": must be a unicast IPv4 or IPv6 address, such as "
-                                      "\"192.0.2.2\" or \"2001:db8::2\"",
-                                      key, text.value));
-  return std::nullopt;
-}
-
-// A link-local address may be on several ports (RFC 4291 2.5.6).
-bool PortReader::is_ours(Family family, const IpAddress& address) const {
+bool is_own_address(const Config& config, Family family, const IpAddress& address) {
   if (family == Family::v6 && is_link_local(address.bytes)) return false;
-  for (const ConfigPort& port : config_.ports) {
+  for (const ConfigPort& port : config.ports) {
     for (const AddressPrefix& own : port.addresses) {
       if (own.family == family && own.address == address) return true;
     }
@@ -270,80 +221,22 @@ bool PortReader::is_ours(Family family, const IpAddress& address) const {
   return false;
 }
 
-void PortReader::read_via(const ConfigText& text, ConfigRoute& route) {
-  const auto via = host_of("via", text);
-  if (!via) return;
-  route.via = via->address;
-  if (route.prefix.family != Family::none && via->family != route.prefix.family) {
-    errors_.add(*text.node, fmt::format("via \"{}\": must be an {} address, as the prefix is",
-                                        text.value, family_name(route.prefix.family)));
+std::optional<MacBytes> unicast_mac(const ConfigText& text, ConfigErrors& errors) {
+  const auto mac = parse_mac(text.value);
+  if (!mac) {
+    errors.add(*text.node, fmt::format("mac \"{}\": must be six pairs of hexadecimal digits, such "
+                                       "as \"02:00:00:00:00:01\"",
+                                       text.value));
+    return std::nullopt;
   }
-  if (is_ours(via->family, via->address)) {
-    errors_.add(*text.node, fmt::format("via \"{}\": is an address of this gateway", text.value));
+  if ((mac->front() & 1) != 0 || *mac == MacBytes{}) {
+    errors.add(*text.node,
+               fmt::format("mac \"{}\": must be a unicast address (first byte even) and not zero",
+                           text.value));
+    return std::nullopt;
   }
+  return mac;
 }
-
-void PortReader::read_route(const toml::table& section) {
-  ConfigTable table(section, "[[route]]", errors_);
-  ConfigRoute route;
-  if (const auto text = table.required_text("prefix")) {
-    const auto prefix = parse_prefix(text->value);
-    if (!prefix) {
-      errors_.add(*text->node, fmt::format("prefix \"{}\": must be an IPv4 or IPv6 prefix, such as "
-                                           "\"10.2.0.0/16\" or \"2001:db8::/32\"",
-                                           text->value));
-    } else {
-      const IpAddress network = network_of(prefix->address, prefix->prefix_bits);
-      route.prefix = {prefix->family, prefix->prefix_bits, network};
-      if (network != prefix->address) {
-        errors_.add(
-            *text->node,
-            fmt::format("prefix \"{}\": has bits set right of the prefix; did you mean "
-                        "\"{}\"?",
-                        text->value, prefix_text(prefix->family, network, prefix->prefix_bits)));
-      }
-      for (const ConfigRoute& other : config_.routes) {
-        if (other.prefix != route.prefix) continue;
-        errors_.add(*text->node, fmt::format("prefix \"{}\": given twice", text->value));
-      }
-    }
-  }
-  if (table.word("type", {"unicast", "blackhole"}) == "blackhole") {
-    route.kind = RouteKind::blackhole;
-  }
-  if (const auto text = table.text("via")) read_via(*text, route);
-  const auto port =
-      route.kind == RouteKind::blackhole ? table.text("port") : table.required_text("port");
-  if (port) route.port = port_of(*port).value_or(0);
-  table.finish();
-  config_.routes.push_back(route);
-}
-
-void PortReader::read_neighbor(const toml::table& section) {
-  ConfigTable table(section, "[[neighbor]]", errors_);
-  ConfigNeighbor neighbor{.family = Family::v4, .address = {}, .mac = {}, .port = 0};
-  const auto address = table.required_text("address");
-  if (address) {
-    const ParsedAddress parsed = host_of("address", *address).value_or(ParsedAddress{});
-    neighbor.family = parsed.family;
-    neighbor.address = parsed.address;
-  }
-  if (const auto mac = table.required_text("mac")) {
-    neighbor.mac = mac_of(*mac).value_or(MacBytes{});
-  }
-  if (const auto port = table.required_text("port")) neighbor.port = port_of(*port).value_or(0);
-  table.finish();
-  for (const ConfigNeighbor& other : config_.neighbors) {
-    if (!address || other.family != neighbor.family || other.address != neighbor.address ||
-        other.port != neighbor.port) {
-      continue;
-    }
-    errors_.add(*address->node, fmt::format("address \"{}\": given twice", address->value));
-  }
-  config_.neighbors.push_back(neighbor);
-}
-
-}  // namespace
 
 bool is_dpdk_device(std::string_view device) {
   const std::string_view name = device.substr(0, device.find(','));
@@ -356,8 +249,6 @@ void read_ports(ConfigTable& file, ConfigErrors& errors, Config& config) {
   const auto ports = file.sections("port");
   if (ports.empty()) errors.add(file.table(), "no [[port]]: at least one is needed");
   for (const toml::table* section : ports) reader.read_port(*section);
-  for (const toml::table* section : file.sections("route")) reader.read_route(*section);
-  for (const toml::table* section : file.sections("neighbor")) reader.read_neighbor(*section);
 }
 
 }  // namespace culvert

@@ -59,7 +59,8 @@ Result<void> NetlinkFollower::start() {
   if (!requests) return requests.error();
   requests_ = std::move(*requests);
   auto events = NetlinkSocket::subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
-                                          RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH});
+                                          RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH,
+                                          RTNLGRP_NEXTHOP});
   if (!events) return events.error();
   events_ = std::move(*events);
   wants_links_ = wants_resync_ = wants_reconcile_ = true;
@@ -169,22 +170,31 @@ void NetlinkFollower::handle(const nlmsghdr& message) {
     case RTM_DELNEIGH:
       handle_neighbor(message);
       break;
+    case RTM_DELNEXTHOP:
+      // Routes over this nexthop object lose it silently, and go when they have no other. Of one
+      // that is replaced Linux tells by the routes.
+      wants_resync_ = true;
+      break;
   }
 }
 
 void NetlinkFollower::handle_link(const Link& link) {
   // Another interface of a port's name is not ours to configure.
   const auto port = link.kind == "tun" ? port_named(link.name) : std::nullopt;
-  const auto [known, is_new] = links_.try_emplace(link.index, KnownLink{port, link.is_up()});
+  const auto [known, is_new] =
+      links_.try_emplace(link.index, KnownLink{port, link.is_up(), link.has_carrier()});
   if (is_new || known->second.port != port) {
     new_mirrors_.erase(link.index);
     if (port) new_mirrors_.emplace(link.index, link);
     if (port || known->second.port) wants_resync_ = true;
   }
   // Linux forgets the routes of an interface that goes down, and says nothing about it.
-  if (known->second.is_up && !link.is_up()) wants_resync_ = true;
+  // It keeps those that have other next hops, and uses all of these when the interface is up again.
+  if (known->second.is_up != link.is_up()) wants_resync_ = true;
+  // So do the nexthop objects of one that loses its carrier.
+  if (known->second.has_carrier && !link.has_carrier()) wants_resync_ = true;
   if (!known->second.is_up && link.is_up() && port) wants_reconcile_ = true;
-  known->second = {port, link.is_up()};
+  known->second = {port, link.is_up(), link.has_carrier()};
 }
 
 void NetlinkFollower::forget_link(InterfaceIndex interface) {
@@ -211,12 +221,14 @@ void NetlinkFollower::handle_address(const nlmsghdr& message) {
 void NetlinkFollower::handle_route(const nlmsghdr& message) {
   const auto parsed = parse_route_message(message);
   if (!parsed) return;
-  // Linux tells of the next hops of an IPv6 route one by one or all at once, as it happens.
+  // Linux tells of the next hops of an IPv6 route one by one or all at once, as it happens; which
+  // of an IPv4 route's are on interfaces that are down may differ from what was shown before.
   const bool is_v6 = parsed->route.prefix.family == Family::v6;
   if (is_v6 && parsed->has_siblings) {
     wants_resync_ = true;
   } else if (message.nlmsg_type == RTM_DELROUTE) {
-    if (!view_.remove_route(parsed->route) && is_v6) wants_resync_ = true;
+    const bool was_known = view_.remove_route(parsed->route);
+    if (!was_known && (is_v6 || parsed->has_siblings)) wants_resync_ = true;
   } else {
     view_.add_route(parsed->route, parsed->place);
   }

@@ -54,6 +54,7 @@ class NetlinkFollower {
   struct KnownLink {
     std::optional<PortNumber> port;  // of mirrors
     bool is_up = false;
+    bool has_carrier = false;
   };
   using Clock = std::chrono::steady_clock;
 

@@ -12,14 +12,29 @@ Request address_request(RequestKind kind, const PortAddress& address) {
       .address = address.address};
 }
 
-Request route_request(const RoutePrefix& prefix, const ForwardingRoute& route) {
-  return Request{.op = RequestOp::route_add,
-                 .family = prefix.family,
-                 .prefix_bits = prefix.bits,
-                 .port = route.port,
-                 .route_kind = route.kind,
-                 .address = prefix.network,
-                 .via = route.via};
+std::vector<Request> route_requests(const RoutePrefix& prefix, const ForwardingRoute& route) {
+  std::vector<Request> requests;
+  Request add{.op = RequestOp::route_add,
+              .family = prefix.family,
+              .prefix_bits = prefix.bits,
+              .route_kind = route.kind,
+              .address = prefix.network};
+  if (route.hops.size() == 1) {
+    add.port = route.hops.front().port;
+    add.via = route.hops.front().via;
+  } else {
+    for (const RouteHop& hop : route.hops) {
+      requests.push_back(Request{.op = RequestOp::route_hop,
+                                 .family = prefix.family,
+                                 .port = hop.port,
+                                 .index = static_cast<std::uint32_t>(requests.size()),
+                                 .weight = hop.weight,
+                                 .via = hop.via});
+    }
+    add.index = static_cast<std::uint32_t>(requests.size());
+  }
+  requests.push_back(add);
+  return requests;
 }
 
 Request route_delete_request(const RoutePrefix& prefix) {

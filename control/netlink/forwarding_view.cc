@@ -88,7 +88,7 @@ void ForwardingView::settle_route(const RoutePrefix& prefix) {
   }
   if (pushed != pushed_routes_.end() && pushed->second == *wanted) return;
   pushed_routes_.insert_or_assign(prefix, *wanted);
-  push_(route_request(prefix, *wanted));
+  for (const Request& request : route_requests(prefix, *wanted)) push_(request);
 }
 
 void ForwardingView::settle_neighbor(const PortNeighbor& neighbor) {

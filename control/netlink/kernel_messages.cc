@@ -3,7 +3,6 @@
 
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
-#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -34,22 +33,16 @@ IpAddress gateway_of(const NetlinkAttributes& attributes, Family family) {
   return address_of(attributes, family, RTA_GATEWAY).value_or(IpAddress{});
 }
 
-// RTA_MULTIPATH: rtnexthop structs, each with its attributes.
-std::vector<NextHop> multipath_hops(nlattr* multipath, Family family) {
+// Those on an interface that is down are left out: Linux keeps them for when it comes up again.
+std::vector<NextHop> multipath_hops(const NetlinkAttributes& route, Family family) {
   std::vector<NextHop> hops;
-  auto* hop = static_cast<rtnexthop*>(nla_data(multipath));
-  int left = nla_len(multipath);
-  while (left >= static_cast<int>(sizeof *hop) && hop->rtnh_len >= sizeof *hop &&
-         hop->rtnh_len <= left) {
-    const NetlinkAttributes attributes(reinterpret_cast<nlattr*>(RTNH_DATA(hop)),
-                                       hop->rtnh_len - static_cast<int>(sizeof *hop));
+  for_each_hop(route, [&](const rtnexthop& hop, const NetlinkAttributes& attributes) {
     // RTA_VIA: a gateway of the other family, which the dataplane cannot ask for.
-    if (attributes.find(RTA_VIA) == nullptr) {
-      hops.push_back({.interface = hop->rtnh_ifindex, .gateway = gateway_of(attributes, family)});
-    }
-    left -= static_cast<int>(RTNH_ALIGN(hop->rtnh_len));
-    hop = RTNH_NEXT(hop);
-  }
+    if (attributes.find(RTA_VIA) != nullptr || (hop.rtnh_flags & RTNH_F_DEAD) != 0) return;
+    hops.push_back({.interface = hop.rtnh_ifindex,
+                    .gateway = gateway_of(attributes, family),
+                    .weight = static_cast<std::uint16_t>(hop.rtnh_hops + 1)});
+  });
   return hops;
 }
 
@@ -58,8 +51,8 @@ constexpr NextHop kForeignHop{.interface = -1};
 
 std::vector<NextHop> hops_of(const NetlinkAttributes& attributes, Family family) {
   std::vector<NextHop> hops;
-  if (nlattr* const multipath = attributes.find(RTA_MULTIPATH)) {
-    hops = multipath_hops(multipath, family);
+  if (attributes.find(RTA_MULTIPATH) != nullptr) {
+    hops = multipath_hops(attributes, family);
   } else if (attributes.find(RTA_VIA) == nullptr) {
     hops.push_back({.interface = attributes.get<int>(RTA_OIF).value_or(kForeignHop.interface),
                     .gateway = gateway_of(attributes, family)});

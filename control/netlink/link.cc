@@ -41,6 +41,10 @@ bool Link::is_up() const {
   return (flags & IFF_UP) != 0;
 }
 
+bool Link::has_carrier() const {
+  return (flags & IFF_RUNNING) != 0;
+}
+
 std::optional<Link> parse_link(const nlmsghdr& message) {
   const auto* const head = message_head<ifinfomsg>(message);
   if (head == nullptr || head->ifi_family != AF_UNSPEC) return {};

@@ -25,6 +25,7 @@ struct Link {
   std::optional<int> lower_namespace;
 
   [[nodiscard]] bool is_up() const;
+  [[nodiscard]] bool has_carrier() const;
 };
 
 // The interface that an RTM_NEWLINK or RTM_DELLINK message is about.

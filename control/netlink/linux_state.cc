@@ -48,17 +48,37 @@ bool LinuxState::is_connected(const RoutePrefix& prefix, PortNumber port) const 
   });
 }
 
+std::vector<RouteHop> LinuxState::hops_through_ports(const LinuxRoute& route) const {
+  std::vector<RouteHop> hops;
+  for (const NextHop& hop : route.hops) {
+    const auto port = port_of(hop.interface);
+    if (!port) continue;
+    const auto same = std::ranges::find_if(hops, [&](const RouteHop& other) {
+      return other.via == hop.gateway && other.port == *port;
+    });
+    if (same != hops.end()) {
+      const int weight = std::min<int>(same->weight + hop.weight, kMaxHopWeight);
+      same->weight = static_cast<std::uint16_t>(weight);
+    } else if (hops.size() < kMaxRouteHops) {
+      hops.push_back({.via = hop.gateway, .port = *port, .weight = hop.weight});
+    }
+  }
+  if (hops.size() == 1) hops.front().weight = 1;
+  std::ranges::sort(hops);
+  return hops;
+}
+
 std::optional<ForwardingRoute> LinuxState::forwarding_route(const RoutePrefix& prefix) const {
   const auto found = routes.find(prefix);
   if (found == routes.end()) return {};
   for (const LinuxRoute& route : found->second) {
     if (route.hops.empty()) return ForwardingRoute{.kind = RouteKind::blackhole};
-    for (const NextHop& hop : route.hops) {
-      const auto port = port_of(hop.interface);
-      if (!port) continue;
-      if (hop.gateway == IpAddress{} && is_connected(prefix, *port)) return {};
-      return ForwardingRoute{.port = *port, .via = hop.gateway};
-    }
+    std::vector<RouteHop> hops = hops_through_ports(route);
+    if (hops.empty()) continue;
+    const RouteHop& first = hops.front();
+    const bool is_on_link = hops.size() == 1 && first.via == IpAddress{};
+    if (is_on_link && is_connected(prefix, first.port)) return {};
+    return ForwardingRoute{.hops = std::move(hops)};
   }
   return ForwardingRoute{.kind = RouteKind::blackhole};
 }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/route_hop.h"
 #include "dataplane/shm/messages.h"
 
 // What Linux says about addresses, routes and neighbours, and what of it the dataplane is to do.
@@ -30,6 +31,7 @@ struct RoutePrefix {
 struct NextHop {
   InterfaceIndex interface = 0;
   IpAddress gateway;  // all zero: the destinations are on the link
+  std::uint16_t weight = 1;
   friend bool operator==(const NextHop&, const NextHop&) = default;
 };
 
@@ -63,8 +65,7 @@ struct PortNeighbor {
 // What the dataplane has for a prefix.
 struct ForwardingRoute {
   RouteKind kind = RouteKind::unicast;
-  PortNumber port = 0;
-  IpAddress via;
+  std::vector<RouteHop> hops;  // in order; at least one, of a blackhole none
   friend bool operator==(const ForwardingRoute&, const ForwardingRoute&) = default;
 };
 
@@ -84,12 +85,14 @@ struct LinuxState {
 
   // What the dataplane needs to be told about a prefix. Nothing if Linux has no route, or if the
   // route is the one that the dataplane derives from a port's address by itself.
-  // Of several routes the best through a port counts, of several next hops the first through one.
-  // A prefix that Linux reaches only through interfaces that are not ours is a blackhole: were it
-  // left out, its packets would follow a shorter prefix instead.
+  // Of several routes the best through a port counts, of several next hops those through ports; the
+  // same one again adds its weight, up to kMaxHopWeight. Limit: after kMaxRouteHops the rest is
+  // left out. A prefix that Linux reaches only through interfaces that are not ours is a blackhole:
+  // were it left out, its packets would follow a shorter prefix instead.
   [[nodiscard]] std::optional<ForwardingRoute> forwarding_route(const RoutePrefix& prefix) const;
 
  private:
+  [[nodiscard]] std::vector<RouteHop> hops_through_ports(const LinuxRoute& route) const;
   // Whether a port has an address in the prefix, whose network the dataplane then knows by itself.
   [[nodiscard]] bool is_connected(const RoutePrefix& prefix, PortNumber port) const;
 };

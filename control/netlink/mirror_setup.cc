@@ -4,7 +4,6 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
-#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include <tuple>
 
 #include "control/address_text.h"
+#include "control/netlink/kernel_messages.h"
 #include "control/netlink/netns.h"
 
 namespace culvert {
@@ -39,13 +39,20 @@ IpAddress address_of(const NetlinkAttributes& attributes, int attribute) {
   return address;
 }
 
+// A next hop of a route, and what makes it the same as another one.
+struct EntryHop {
+  InterfaceIndex interface = 0;
+  IpAddress via;
+  friend auto operator<=>(const EntryHop&, const EntryHop&) = default;
+};
+
 // What makes a configured address, route or neighbour the same as one in Linux.
 struct Entry {
-  InterfaceIndex interface = 0;
+  InterfaceIndex interface = 0;     // of addresses and neighbours
   std::uint8_t family = AF_UNSPEC;  // AF_*
   std::uint8_t bits = 0;            // of addresses and routes
   IpAddress address;
-  IpAddress via;  // of routes
+  std::vector<EntryHop> hops;  // of routes, in order
   friend auto operator<=>(const Entry&, const Entry&) = default;
 };
 
@@ -68,11 +75,17 @@ std::optional<Entry> read_route(const nlmsghdr& message) {
   const auto* const head = message_head<rtmsg>(message);
   if (head == nullptr || head->rtm_protocol != kConfiguredProtocol) return {};
   const NetlinkAttributes attributes(message, sizeof *head);
-  return Entry{.interface = attributes.get<int>(RTA_OIF).value_or(0),
-               .family = head->rtm_family,
-               .bits = head->rtm_dst_len,
-               .address = address_of(attributes, RTA_DST),
-               .via = address_of(attributes, RTA_GATEWAY)};
+  Entry entry{.family = head->rtm_family,
+              .bits = head->rtm_dst_len,
+              .address = address_of(attributes, RTA_DST)};
+  for_each_hop(attributes, [&entry](const rtnexthop& hop, const NetlinkAttributes& of_hop) {
+    entry.hops.push_back({hop.rtnh_ifindex, address_of(of_hop, RTA_GATEWAY)});
+  });
+  if (const auto interface = attributes.get<int>(RTA_OIF); interface && entry.hops.empty()) {
+    entry.hops.push_back({*interface, address_of(attributes, RTA_GATEWAY)});
+  }
+  std::ranges::sort(entry.hops);
+  return entry;
 }
 
 std::optional<Entry> read_neighbor(const nlmsghdr& message) {
@@ -83,6 +96,34 @@ std::optional<Entry> read_neighbor(const nlmsghdr& message) {
   return Entry{.interface = head->ndm_ifindex,
                .family = head->ndm_family,
                .address = address_of(attributes, NDA_DST)};
+}
+
+// A configured next hop and the mirror of its port.
+struct MirrorHop {
+  InterfaceIndex interface = 0;
+  const RouteHop* hop = nullptr;
+};
+
+// RTA_MULTIPATH: an rtnexthop for each, with its gateway.
+std::vector<std::uint8_t> multipath_of(Family family, std::span<const MirrorHop> hops) {
+  std::vector<std::uint8_t> bytes;
+  const auto append = [&bytes](const void* data, std::size_t count) {
+    const auto* const from = static_cast<const std::uint8_t*>(data);
+    bytes.insert(bytes.end(), from, from + count);
+  };
+  for (const auto& [interface, hop] : hops) {
+    const auto via = wire_bytes(family, hop->via);
+    const rtattr gateway{.rta_len = static_cast<std::uint16_t>(RTA_LENGTH(via.size())),
+                         .rta_type = RTA_GATEWAY};
+    const rtnexthop next{.rtnh_len = static_cast<std::uint16_t>(RTNH_LENGTH(0) + gateway.rta_len),
+                         .rtnh_flags = 0,
+                         .rtnh_hops = static_cast<std::uint8_t>(hop->weight - 1),
+                         .rtnh_ifindex = interface};
+    append(&next, sizeof next);
+    append(&gateway, sizeof gateway);
+    append(via.data(), via.size());
+  }
+  return bytes;
 }
 
 // Reconciling for one call: the mirrors by port, and what went wrong.
@@ -110,6 +151,13 @@ class Reconciler {
       if (number == port) return interface;
     }
     return {};
+  }
+
+  [[nodiscard]] bool is_on_mirror(const Entry& entry) const {
+    return mirrors_.contains(entry.interface) ||
+           std::ranges::any_of(entry.hops, [this](const EntryHop& hop) {
+             return mirrors_.contains(hop.interface);
+           });
   }
 
   void note(const std::string& what, const Error& error) {
@@ -148,15 +196,20 @@ class Reconciler {
     std::vector<const ConfigRoute*> order;
     for (const ConfigRoute& route : config_.routes) order.push_back(&route);
     // A gateway may be reachable through a configured route on the link.
-    std::stable_partition(order.begin(), order.end(),
-                          [](const ConfigRoute* route) { return route->via == IpAddress{}; });
+    std::stable_partition(order.begin(), order.end(), [](const ConfigRoute* route) {
+      return route->hops.size() == 1 && route->hops[0].via == IpAddress{};
+    });
     for (const ConfigRoute* route : order) add_route(*route);
   }
 
+  // Next hops on ports without a mirror follow when it appears.
   void add_route(const ConfigRoute& route) {
     const bool is_blackhole = route.kind == RouteKind::blackhole;
-    const auto interface = mirror_of(route.port);
-    if (!interface && !is_blackhole) return;  // follows when the mirror appears
+    std::vector<MirrorHop> hops;
+    for (const RouteHop& hop : route.hops) {
+      if (const auto interface = mirror_of(hop.port)) hops.push_back({*interface, &hop});
+    }
+    if (hops.empty() && !is_blackhole) return;
     const Family family = route.prefix.family;
     rtmsg head{};
     head.rtm_family = socket_family(family);
@@ -164,19 +217,21 @@ class Reconciler {
     head.rtm_table = RT_TABLE_MAIN;
     head.rtm_protocol = kConfiguredProtocol;
     head.rtm_type = is_blackhole ? RTN_BLACKHOLE : RTN_UNICAST;
-    const bool is_on_link = !is_blackhole && route.via == IpAddress{};
+    const bool is_on_link = hops.size() == 1 && hops.front().hop->via == IpAddress{};
     head.rtm_scope = is_on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
     NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, head);
     message.put(RTA_DST, wire_bytes(family, route.prefix.address));
+    if (hops.size() == 1) {
+      message.put_u32(RTA_OIF, static_cast<std::uint32_t>(hops.front().interface));
+      if (!is_on_link) message.put(RTA_GATEWAY, wire_bytes(family, hops.front().hop->via));
+    } else if (!hops.empty()) {
+      message.put(RTA_MULTIPATH, multipath_of(family, hops));
+    }
     Entry entry{
         .family = head.rtm_family, .bits = head.rtm_dst_len, .address = route.prefix.address};
-    if (!is_blackhole) {
-      entry.interface = *interface;
-      entry.via = route.via;
-      message.put_u32(RTA_OIF, static_cast<std::uint32_t>(*interface));
-      if (!is_on_link) message.put(RTA_GATEWAY, wire_bytes(family, route.via));
-    }
-    routes_.insert(entry);
+    for (const MirrorHop& hop : hops) entry.hops.push_back({hop.interface, hop.hop->via});
+    std::ranges::sort(entry.hops);
+    routes_.insert(std::move(entry));
     if (const auto done = socket_.request(message); !done) {
       note("route " + prefix_text(family, route.prefix.address, route.prefix.prefix_bits),
            done.error());
@@ -211,7 +266,7 @@ class Reconciler {
     NetlinkMessage request(get, 0, head);
     const auto dumped = socket_.dump(request, [&](const nlmsghdr& message) {
       const auto entry = read(message);
-      if (!entry || !mirrors_.contains(entry->interface) || wanted.contains(*entry)) return;
+      if (!entry || !is_on_mirror(*entry) || wanted.contains(*entry)) return;
       stale.emplace_back(remove, 0, message);
     });
     if (!dumped) note("cannot list what is configured", dumped.error());

@@ -23,8 +23,8 @@ std::vector<Request> static_requests(const Config& config) {
     const RoutePrefix prefix{.network = route.prefix.address,
                              .bits = route.prefix.prefix_bits,
                              .family = route.prefix.family};
-    requests.push_back(
-        route_request(prefix, {.kind = route.kind, .port = route.port, .via = route.via}));
+    const auto added = route_requests(prefix, {.kind = route.kind, .hops = route.hops});
+    requests.insert(requests.end(), added.begin(), added.end());
   }
   for (const ConfigNeighbor& neighbor : config.neighbors) {
     const PortNeighbor key{

@@ -93,7 +93,7 @@ port = "wan"
   EXPECT_EQ(config.ports[1].addresses[0].family, Family::v6);
   EXPECT_EQ(config.ports[1].addresses[0].prefix_bits, 64);
   EXPECT_EQ(config.routes[0].prefix.family, Family::v6);
-  EXPECT_EQ(address_text(Family::v6, config.routes[0].via), "fe80::2");
+  EXPECT_EQ(address_text(Family::v6, config.routes[0].hops.at(0).via), "fe80::2");
   EXPECT_EQ(config.neighbors[0].family, Family::v6);
   EXPECT_EQ(address_text(Family::v6, config.neighbors[0].address), "fe80::2");
 }
@@ -113,8 +113,8 @@ TEST(Config, ReadsTheWholeFormat) {
   EXPECT_EQ(config.ports[1].kind, PortKind::dpdk_device);
   ASSERT_EQ(config.routes.size(), 1u);
   EXPECT_EQ(config.routes[0].prefix.prefix_bits, 16);
-  EXPECT_EQ(address_text(Family::v4, config.routes[0].via), "192.0.2.2");
-  EXPECT_EQ(config.routes[0].port, 0);
+  EXPECT_EQ(address_text(Family::v4, config.routes[0].hops.at(0).via), "192.0.2.2");
+  EXPECT_EQ(config.routes[0].hops.at(0).port, 0);
   ASSERT_EQ(config.neighbors.size(), 1u);
 }
 
@@ -184,8 +184,9 @@ TEST(Config, GuessesWhatAnUnknownKeyWasMeantToBe) {
 }
 
 TEST(Config, ListsTheKeysWhenAnUnknownOneIsLikeNone) {
-  EXPECT_THAT(errors_of(port_with("") + "[log]\nfrobnication = 1\n"),
-              ElementsAre(HasSubstr("unknown key \"frobnication\" in [log]: allowed are audit, level")));
+  EXPECT_THAT(
+      errors_of(port_with("") + "[log]\nfrobnication = 1\n"),
+      ElementsAre(HasSubstr("unknown key \"frobnication\" in [log]: allowed are audit, level")));
 }
 
 TEST(Config, SaysWhereTheSyntaxIsWrong) {
@@ -278,6 +279,53 @@ TEST(Config, RefusesWhatIsOutOfRangeAndSaysWhatIsAllowed) {
     const auto errors = parse_config(port_with(fault.lines), "gw.toml", small).errors;
     ASSERT_EQ(errors.size(), 1u) << fault.lines << (errors.empty() ? "" : errors[0].text());
     EXPECT_THAT(errors[0].text(), HasSubstr(std::string(fault.message))) << fault.lines;
+  }
+}
+
+// A route with these next hops.
+std::string hops_text(const std::string& hops, const std::string& more = "") {
+  return port_with("[[route]]\nprefix = \"10.2.0.0/16\"\n" + more + "\nnexthops = [" + hops + "]");
+}
+
+TEST(Config, ReadsSeveralNextHops) {
+  const auto result =
+      parse(hops_text("{ via = \"192.0.2.2\", port = \"wan\", weight = 256 },"
+                      "{ via = \"192.0.2.3\", port = \"wan\" }"));
+  ASSERT_TRUE(result.config.has_value());
+  const auto& hops = result.config->routes.at(0).hops;
+  ASSERT_EQ(hops.size(), 2u);
+  EXPECT_EQ(address_text(Family::v4, hops[0].via), "192.0.2.2");
+  EXPECT_EQ(hops[0].weight, 256);
+  EXPECT_EQ(hops[1].weight, 1);
+}
+
+TEST(Config, SaysWhatIsWrongWithNextHops) {
+  const std::string good = "{ via = \"192.0.2.2\", port = \"wan\" }";
+  std::string many = good;
+  for (int i = 0; i < 32; ++i) many += ", " + good;
+  const struct {
+    std::string text;
+    const char* message;
+  } kFaults[] = {
+      {hops_text(""), "nexthops an array: must be a list of 1 to 32 tables"},
+      {hops_text("\"192.0.2.2\""), "nexthops \"192.0.2.2\": must be a table"},
+      {hops_text(good, "port = \"wan\""), "port: stands in each of nexthops, not beside them"},
+      {hops_text(good, "via = \"192.0.2.3\""), "via: stands in each of nexthops"},
+      {hops_text(good, "type = \"blackhole\""), "nexthops: a blackhole has none"},
+      {hops_text("{ port = \"wan\" }"), "nexthops: \"via\" is missing"},
+      {hops_text("{ via = \"192.0.2.2\" }"), "nexthops: \"port\" is missing"},
+      {hops_text("{ via = \"192.0.2.2\", port = \"van\" }"), "no [[port]] has this name"},
+      {hops_text("{ via = \"192.0.2.2\", port = \"wan\", weight = 0 }"),
+       "weight 0: must be a whole number, 1 to 256"},
+      {hops_text("{ via = \"192.0.2.2\", port = \"wan\", weight = 257 }"), "weight 257: must be"},
+      {hops_text("{ via = \"192.0.2.2\", port = \"wan\", wait = 2 }"), "unknown key \"wait\""},
+      {hops_text("{ via = \"2001:db8::2\", port = \"wan\" }"),
+       "must be an IPv4 address, as the prefix is"},
+      {hops_text(good + ", " + good), "via \"192.0.2.2\" on port \"wan\" is given twice"},
+      {hops_text(many), "nexthops: has 33, a route has 1 to 32 of them"},
+  };
+  for (const auto& fault : kFaults) {
+    EXPECT_THAT(errors_of(fault.text), ElementsAre(HasSubstr(fault.message))) << fault.text;
   }
 }
 

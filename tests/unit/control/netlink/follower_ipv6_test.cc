@@ -31,8 +31,9 @@ class FollowerIpv6 : public Follower {
 TEST_F(FollowerIpv6, PutsTheConfigurationOntoTheMirrorsAndPushesIt) {
   run("sysctl -w net.ipv6.conf.wan.disable_ipv6=1");
   Config config = two_ipv6_ports();
-  config.routes = {{.prefix = prefix("2001:db8:a::/48"), .via = ip("fe80::9"), .port = 0},
-                   {.prefix = prefix("2001:db8:b::/48"), .kind = RouteKind::blackhole}};
+  config.routes = {
+      {.prefix = prefix("2001:db8:a::/48"), .hops = {{.via = ip("fe80::9"), .port = 0}}},
+      {.prefix = prefix("2001:db8:b::/48"), .kind = RouteKind::blackhole}};
   config.neighbors = {
       {.family = Family::v6, .address = ip("fe80::9"), .mac = {2, 0, 0, 0, 0, 2}, .port = 0}};
   start(config);
@@ -77,15 +78,50 @@ TEST_F(FollowerIpv6, FollowsAddressesRoutesAndNeighbors) {
 TEST_F(FollowerIpv6, FollowsRoutesOfSeveralNextHopsThatComeAndGoOneByOne) {
   start(two_ipv6_ports());
   static_cast<void>(news());
-  run("ip -6 route add 2001:db8:a::/48 nexthop via 2001:db8:1::2 nexthop via 2001:db8:2::2");
-  EXPECT_THAT(news(), ElementsAre("route_add 0 2001:db8:a::/48 via 2001:db8:1::2"));
-  run("ip -6 route append 2001:db8:a::/48 via 2001:db8:2::3");
-  EXPECT_THAT(news(), IsEmpty());
-  run("ip -6 route del 2001:db8:a::/48 via 2001:db8:1::2 dev wan");
-  EXPECT_THAT(news(), ElementsAre("route_add 1 2001:db8:a::/48 via 2001:db8:2::2"));
-  run("ip -6 route del 2001:db8:a::/48 via 2001:db8:2::2 dev lan");
-  EXPECT_THAT(news(), ElementsAre("route_add 1 2001:db8:a::/48 via 2001:db8:2::3"));
+  const struct {
+    const char* command;
+    std::vector<std::string> pushed;
+  } kStory[] = {
+      {"ip -6 route add 2001:db8:a::/48 nexthop via 2001:db8:1::2 weight 2 nexthop via "
+       "2001:db8:2::2",
+       {"route_hop 0 0 via 2001:db8:1::2 weight 2", "route_hop 1 1 via 2001:db8:2::2 weight 1",
+        "route_add 2001:db8:a::/48 2"}},
+      {"ip -6 route append 2001:db8:a::/48 via 2001:db8:2::3",
+       {"route_hop 0 0 via 2001:db8:1::2 weight 2", "route_hop 1 1 via 2001:db8:2::2 weight 1",
+        "route_hop 2 1 via 2001:db8:2::3 weight 1", "route_add 2001:db8:a::/48 3"}},
+      {"ip -6 route del 2001:db8:a::/48 via 2001:db8:1::2 dev wan",
+       {"route_hop 0 1 via 2001:db8:2::2 weight 1", "route_hop 1 1 via 2001:db8:2::3 weight 1",
+        "route_add 2001:db8:a::/48 2"}},
+      {"ip -6 route del 2001:db8:a::/48 via 2001:db8:2::2 dev lan",
+       {"route_add 1 2001:db8:a::/48 via 2001:db8:2::3"}},
+      {"ip -6 route replace 2001:db8:a::/48 nexthop via fe80::2 dev wan nexthop via fe80::2 dev "
+       "lan",
+       {"route_hop 0 0 via fe80::2 weight 1", "route_hop 1 1 via fe80::2 weight 1",
+        "route_add 2001:db8:a::/48 2"}},
+      {"ip -6 route replace 2001:db8:a::/48 via 2001:db8:2::3",
+       {"route_add 1 2001:db8:a::/48 via 2001:db8:2::3"}},
+  };
+  for (const auto& step : kStory) {
+    run(step.command);
+    EXPECT_EQ(news(), step.pushed) << step.command;
+  }
   run("ip -6 route del 2001:db8:a::/48");
+  EXPECT_THAT(news(), ElementsAre("route_delete 2001:db8:a::/48"));
+}
+
+TEST_F(FollowerIpv6, PutsConfiguredNextHopsOntoTheMirrorsAndTakesThemBack) {
+  Config config = two_ipv6_ports();
+  config.routes = {{.prefix = prefix("2001:db8:a::/48"),
+                    .hops = {{.via = ip("fe80::9"), .port = 0},
+                             {.via = ip("fe80::9"), .port = 1, .weight = 5}}}};
+  start(config);
+  EXPECT_THAT(news(), testing::IsSupersetOf(std::vector<std::string>{
+                          "route_hop 0 0 via fe80::9 weight 1",
+                          "route_hop 1 1 via fe80::9 weight 5", "route_add 2001:db8:a::/48 2"}));
+  config.routes[0].hops.erase(config.routes[0].hops.begin());
+  EXPECT_THAT(follower_->apply_config(config), IsEmpty());
+  EXPECT_THAT(news(), ElementsAre("route_add 1 2001:db8:a::/48 via fe80::9"));
+  EXPECT_THAT(follower_->apply_config(two_ipv6_ports()), IsEmpty());
   EXPECT_THAT(news(), ElementsAre("route_delete 2001:db8:a::/48"));
 }
 

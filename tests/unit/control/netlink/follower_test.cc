@@ -13,6 +13,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "tests/unit/control/netlink/follower_fixture.h"
@@ -30,7 +31,7 @@ using testing::UnorderedElementsAre;
 TEST_F(Follower, PutsTheConfigurationOntoTheMirrorsAndPushesIt) {
   make_mirrors();
   Config config = two_ports();
-  config.routes = {{.prefix = prefix("10.2.0.0/16"), .via = ip("192.0.2.2"), .port = 0},
+  config.routes = {{.prefix = prefix("10.2.0.0/16"), .hops = {{.via = ip("192.0.2.2"), .port = 0}}},
                    {.prefix = prefix("10.9.0.0/16"), .kind = RouteKind::blackhole}};
   config.neighbors = {
       {.family = Family::v4, .address = ip("10.1.0.2"), .mac = {2, 0, 0, 0, 0, 2}, .port = 1}};
@@ -92,7 +93,12 @@ TEST_F(Follower, FollowsRoutesOfTheMainTable) {
       {"ip route add unreachable 10.6.0.0/16", {"route_add blackhole 10.6.0.0/16"}},
       {"ip route add 10.7.0.0/16 dev lan", {"route_add 1 10.7.0.0/16 via 0.0.0.0"}},
       {"ip route add default nexthop via 10.1.0.7 nexthop via 192.0.2.7",
-       {"route_add 1 0.0.0.0/0 via 10.1.0.7"}},
+       {"route_hop 0 1 via 10.1.0.7 weight 1", "route_hop 1 0 via 192.0.2.7 weight 1",
+        "route_add 0.0.0.0/0 2"}},
+      {"ip route replace default nexthop via 192.0.2.7 weight 256 nexthop via 192.0.2.8",
+       {"route_hop 0 0 via 192.0.2.7 weight 256", "route_hop 1 0 via 192.0.2.8 weight 1",
+        "route_add 0.0.0.0/0 2"}},
+      {"ip route replace default via 192.0.2.8", {"route_add 0 0.0.0.0/0 via 192.0.2.8"}},
       {"ip route add 10.8.0.0/16 dev lo", {"route_add blackhole 10.8.0.0/16"}},
       {"ip route add 10.8.1.0/24 via 192.0.2.5 table 7", {}},
   };
@@ -158,7 +164,8 @@ TEST_F(Follower, ForgetsTheRoutesOfAMirrorThatGoesDown) {
 TEST_F(Follower, PutsConfiguredRoutesBackWhenAMirrorComesUpAgain) {
   make_mirrors();
   Config config = two_ports();
-  config.routes = {{.prefix = prefix("10.2.0.0/16"), .via = ip("192.0.2.2"), .port = 0}};
+  config.routes = {
+      {.prefix = prefix("10.2.0.0/16"), .hops = {{.via = ip("192.0.2.2"), .port = 0}}}};
   start(config);
   run("ip link set wan down");
   static_cast<void>(news());
@@ -169,8 +176,8 @@ TEST_F(Follower, PutsConfiguredRoutesBackWhenAMirrorComesUpAgain) {
 TEST_F(Follower, ANewConfigurationRemovesWhatOnlyTheOldOneHad) {
   make_mirrors();
   Config config = two_ports();
-  config.routes = {{.prefix = prefix("10.2.0.0/16"), .via = ip("192.0.2.2"), .port = 0},
-                   {.prefix = prefix("10.3.0.0/16"), .via = ip("192.0.2.3"), .port = 0},
+  config.routes = {{.prefix = prefix("10.2.0.0/16"), .hops = {{.via = ip("192.0.2.2"), .port = 0}}},
+                   {.prefix = prefix("10.3.0.0/16"), .hops = {{.via = ip("192.0.2.3"), .port = 0}}},
                    {.prefix = prefix("10.9.0.0/16"), .kind = RouteKind::blackhole}};
   start(config);
   run("ip route add 10.4.0.0/16 via 192.0.2.4; ip addr add 10.77.0.1/24 dev lan");
@@ -187,7 +194,8 @@ TEST_F(Follower, SaysWhatLinuxRefusesOfANewConfiguration) {
   make_mirrors();
   start(two_ports());
   Config config = two_ports();
-  config.routes = {{.prefix = prefix("10.2.0.0/16"), .via = ip("198.51.100.9"), .port = 0}};
+  config.routes = {
+      {.prefix = prefix("10.2.0.0/16"), .hops = {{.via = ip("198.51.100.9"), .port = 0}}}};
   EXPECT_THAT(follower_->apply_config(config), ElementsAre(HasSubstr("route 10.2.0.0/16")));
   EXPECT_THAT(follower_->apply_config(two_ports()), IsEmpty());
 }
@@ -273,6 +281,43 @@ class Tap {
  private:
   UniqueFd descriptor_;
 };
+
+TEST_F(Follower, FollowsNexthopObjectsAsTheyChangeAndGo) {
+  make_mirrors();
+  start(two_ports());
+  const Tap wan("wan");  // Linux wants a carrier
+  std::optional<Tap> lan("lan");
+  static_cast<void>(news());
+  const struct {
+    const char* command;
+    std::vector<std::string> pushed;
+  } kStory[] = {
+      {"ip nexthop add id 1 via 192.0.2.5 dev wan", {}},
+      {"ip nexthop add id 2 via 10.1.0.5 dev lan", {}},
+      {"ip nexthop add id 7 group 1/2,3", {}},
+      {"ip route add 10.5.0.0/16 nhid 7",
+       {"route_hop 0 1 via 10.1.0.5 weight 3", "route_hop 1 0 via 192.0.2.5 weight 1",
+        "route_add 10.5.0.0/16 2"}},
+      {"ip nexthop replace id 7 group 1,4/2,3",
+       {"route_hop 0 1 via 10.1.0.5 weight 3", "route_hop 1 0 via 192.0.2.5 weight 4",
+        "route_add 10.5.0.0/16 2"}},
+      {"ip nexthop del id 2", {"route_add 0 10.5.0.0/16 via 192.0.2.5"}},
+      {"ip nexthop add id 2 via 10.1.0.5 dev lan; ip nexthop replace id 7 group 1/2",
+       {"route_hop 0 1 via 10.1.0.5 weight 1", "route_hop 1 0 via 192.0.2.5 weight 1",
+        "route_add 10.5.0.0/16 2"}},
+  };
+  for (const auto& step : kStory) {
+    run(step.command);
+    EXPECT_EQ(news(), step.pushed) << step.command;
+  }
+  lan.reset();
+  // Linux tells of carriers once a second.
+  std::vector<std::string> pushed;
+  for (int i = 0; i < 200 && pushed.empty(); ++i) pushed = news();
+  EXPECT_THAT(pushed, ElementsAre("route_add 0 10.5.0.0/16 via 192.0.2.5"));
+  run("ip nexthop del id 1");
+  EXPECT_THAT(news(), ElementsAre("route_delete 10.5.0.0/16"));
+}
 
 TEST_F(Follower, HasLinuxResolveANeighborThatTheDataplaneWants) {
   make_mirrors();

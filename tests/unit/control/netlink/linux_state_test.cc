@@ -33,7 +33,7 @@ LinuxState with_mirrors() {
 const std::optional<ForwardingRoute> kNothing;
 const std::optional<ForwardingRoute> kBlackhole{{.kind = RouteKind::blackhole}};
 std::optional<ForwardingRoute> via(PortNumber port, std::string_view gateway) {
-  return ForwardingRoute{.port = port, .via = ip(gateway)};
+  return ForwardingRoute{.hops = {{.via = ip(gateway), .port = port}}};
 }
 
 TEST(LinuxState, TheLowestMetricWins) {
@@ -76,7 +76,38 @@ TEST(LinuxState, ARouteToldTwiceIsRemovedByOneDelete) {
   EXPECT_EQ(state.forwarding_route(prefix("10.0.0.0/8")), kNothing);
 }
 
-TEST(LinuxState, TheFirstNextHopThroughAPortIsTaken) {
+TEST(LinuxState, NextHopsThroughPortsAreToldWithTheirWeights) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("10.0.0.0/8", {{kWan, ip("192.0.2.3"), 7},
+                                       {kForeign, ip("198.51.100.1"), 2},
+                                       {kLan, ip("192.0.2.2"), 1}}),
+                  RoutePlace::first);
+  const auto told = state.forwarding_route(prefix("10.0.0.0/8"));
+  EXPECT_EQ(told, (ForwardingRoute{.hops = {{.via = ip("192.0.2.2"), .port = 1, .weight = 1},
+                                            {.via = ip("192.0.2.3"), .port = 0, .weight = 7}}}));
+}
+
+TEST(LinuxState, TheSameNextHopAgainAddsItsWeight) {
+  LinuxState state = with_mirrors();
+  state.add_route(route("10.0.0.0/8", {{kWan, ip("192.0.2.2"), 200},
+                                       {kWan, ip("192.0.2.3"), 1},
+                                       {kWan, ip("192.0.2.2"), 100}}),
+                  RoutePlace::first);
+  const auto told = state.forwarding_route(prefix("10.0.0.0/8"));
+  ASSERT_EQ(told->hops.size(), 2u);
+  EXPECT_EQ(told->hops[0].weight, kMaxHopWeight);
+  EXPECT_EQ(told->hops[1].weight, 1);
+}
+
+TEST(LinuxState, MoreNextHopsThanTheDataplaneTakesAreLeftOut) {
+  LinuxState state = with_mirrors();
+  std::vector<NextHop> hops;
+  for (int i = 0; i < 40; ++i) hops.push_back({kWan, ip("192.0.2." + std::to_string(10 + i))});
+  state.add_route(route("10.0.0.0/8", hops), RoutePlace::first);
+  EXPECT_EQ(state.forwarding_route(prefix("10.0.0.0/8"))->hops.size(), kMaxRouteHops);
+}
+
+TEST(LinuxState, TheOnlyNextHopThroughAPortIsTaken) {
   LinuxState state = with_mirrors();
   state.add_route(route("10.0.0.0/8", {{kForeign, ip("198.51.100.1")}, {kLan, ip("192.0.2.3")}}),
                   RoutePlace::first);
