@@ -11,6 +11,7 @@
 #include <ctime>
 
 #include "dataplane/devices.h"
+#include "dataplane/packet_pool.h"
 
 namespace culvert {
 namespace {
@@ -68,8 +69,8 @@ std::string Dataplane::prepare(const Regions& regions, const Settings& settings)
   const EalPlan plan = plan_eal(start_);
   if (std::string error = start_eal(start_, plan, use_); !error.empty()) return error;
   if (!claim_packet_meta()) return "the place of packet notes in mbufs is taken";
-  pool_ = rte_pktmbuf_pool_create("packets", plan.mbufs, kPoolCache, 0,
-                                  static_cast<std::uint16_t>(plan.data_room_bytes), SOCKET_ID_ANY);
+  pool_ = create_packet_pool("packets", plan.mbufs, kPoolCache,
+                             static_cast<std::uint16_t>(plan.data_room_bytes));
   if (pool_ == nullptr) return no_memory("packet buffers");
 
   DataplaneStatus& report = status();
