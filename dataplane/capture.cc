@@ -56,9 +56,11 @@ void CaptureWriter::write(std::uint64_t time_ns, std::span<const std::byte> fram
 }
 
 std::string CaptureWriter::close() {
-  const bool is_written = pcap_dump_flush(file_.get()) == 0;
+  // An error of an earlier frame stays with the file; pcap_dump() says nothing.
+  const bool is_written =
+      pcap_dump_flush(file_.get()) == 0 && std::ferror(pcap_dump_file(file_.get())) == 0;
   file_.reset();
-  return is_written ? std::string() : path_ + ": cannot write";
+  return is_written ? std::string() : path_ + ": could not be written whole; is there room for it?";
 }
 
 }  // namespace culvert

@@ -64,6 +64,9 @@ def make_files(folder):
     small = config.replace(b"mbufs = 4096", b"mbufs = 1024").replace(b"10.1.0.1/24", b"10.1.0.1/16")
     write(folder, "small.toml", small + b'\n[policy]\ndefault = "bypass"\n')
     write(folder, "scan.pcap", pcap.encode([(i, scan(i)) for i in range(1100)]))
+    # Frames for Linux, more than fit into a file's buffer.
+    arp = bytes.fromhex("ffffffffffff020000000102" "0806") + bytes(46)
+    write(folder, "arp.pcap", pcap.encode([(i, arp) for i in range(1000)]))
     write(folder, "other.xfrm", b"link set lo down\n")
 
 
@@ -86,6 +89,8 @@ CASES = [
     (GOOD_CONFIG + ["--in", "wan=good.pcap", "--out", "wan=x.pcap", "--punt", "x.pcap"], FAILED,
      "given twice"),
     (GOOD_CONFIG + ["--in", "wan=good.pcap", "--punt", "no/such/p.pcap"], FAILED, "no/such/p.pcap"),
+    (GOOD_CONFIG + ["--in", "wan=arp.pcap", "--punt", "/dev/full"], FAILED,
+     "/dev/full: could not be written whole"),
     (GOOD_CONFIG + ["--in", "wan"], USAGE, "must be PORT=FILE"),
     (GOOD_CONFIG + ["--in", "wan="], USAGE, "must be PORT=FILE"),
     (GOOD_CONFIG, USAGE, "--in"),
