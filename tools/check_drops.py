@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Checks that every drop reason is provoked by a test. `check_drops.py [ROOT]`; `--self-test`.
 
-A reason of dataplane/shm/drop.h, X(name, "help"), needs a folder tests/packet/<name>/, or, where
+A reason of dataplane/shm/drop.h, X(name, "help"), needs a case tests/packet/<name>/case.py that
+tests/packet/meson.build runs (tests/packet/run.py sees that it provokes that drop), or, where
 packets cannot provoke it, a line in tests/packet/resource_drops.txt:
 
     <name> Suite.TestName       a GoogleTest test below tests/
@@ -64,6 +65,21 @@ def check_name(name, help_text):
         yield f"{name}: its help text is empty"
 
 
+def cases_run(root):
+    """The packet cases that the build runs."""
+    path = os.path.join(root, "tests/packet/meson.build")
+    listed = re.search(r"packet_cases = \[(.*?)\]", read_text(path), re.S)
+    return set(re.findall(r"'(\w+)'", listed.group(1))) if listed else set()
+
+
+def check_case(root, name, run):
+    if not os.path.isfile(os.path.join(root, "tests/packet", name, "case.py")):
+        yield (f"{name}: no case tests/packet/{name}/case.py and no line for it in "
+               "tests/packet/resource_drops.txt")
+    elif name not in run:
+        yield f"{name}: tests/packet/meson.build does not run its case"
+
+
 def check(root):
     faults = []
     reasons = reasons_of(root)
@@ -71,6 +87,7 @@ def check(root):
     if not names:
         faults.append("dataplane/shm/drop.h: no X(name, \"help\") found")
     gtests = gtests_of(root)
+    run = cases_run(root)
     covered = set()
     for number, reason, test in resource_tests(root):
         place = f"tests/packet/resource_drops.txt:{number}"
@@ -83,10 +100,8 @@ def check(root):
             covered.add(reason)
     for name, help_text in reasons:
         faults.extend(check_name(name, help_text))
-        folder = os.path.join(root, "tests/packet", name)
-        if name not in covered and not (os.path.isdir(folder) and os.listdir(folder)):
-            faults.append(f"{name}: no folder tests/packet/{name}/ and no line for it in "
-                          "tests/packet/resource_drops.txt")
+        if name not in covered:
+            faults.extend(check_case(root, name, run))
         if names.count(name) > 1:
             faults.append(f"{name}: listed {names.count(name)} times")
     return faults, len(names)
@@ -97,7 +112,8 @@ def self_test():
     fine = {
         "dataplane/shm/drop.h": '#define SA_DROPS(X) \\\n  X(esp_in_replay, "seen") \\\n'
                                 '  X(rx_no_mbuf, "the pool "\\\n "is empty") X(tx_full, "full")\n',
-        "tests/packet/esp_in_replay/expect.json": "{}",
+        "tests/packet/esp_in_replay/case.py": "",
+        "tests/packet/meson.build": "packet_cases = [\n  'esp_in_replay',\n]\n",
         "tests/packet/resource_drops.txt": "# why\nrx_no_mbuf Rx.CountsAnEmptyPool\n"
                                            "tx_full smoke/tx_full\n",
         "tests/unit/rx_test.cc": "TEST(Rx, CountsAnEmptyPool) {}\n",
@@ -106,11 +122,12 @@ def self_test():
     header = fine["dataplane/shm/drop.h"]
     cases = [
         ({}, None),
-        ({"tests/packet/esp_in_replay/expect.json": None}, "esp_in_replay: no folder"),
-        ({"tests/packet/resource_drops.txt": "tx_full smoke/tx_full\n"}, "rx_no_mbuf: no folder"),
+        ({"tests/packet/esp_in_replay/case.py": None}, "esp_in_replay: no case"),
+        ({"tests/packet/meson.build": "packet_cases = [\n]\n"}, "does not run its case"),
+        ({"tests/packet/resource_drops.txt": "tx_full smoke/tx_full\n"}, "rx_no_mbuf: no case"),
         ({"tests/unit/rx_test.cc": "TEST(Rx, Other) {}\n"}, "no test is called 'Rx.CountsAnEmpty"),
         ({"tests/smoke/tx_full": None}, "no test is called 'smoke/tx_full'"),
-        ({"dataplane/shm/drop.h": header + 'X(esp_in_new, "new")'}, "esp_in_new: no folder"),
+        ({"dataplane/shm/drop.h": header + 'X(esp_in_new, "new")'}, "esp_in_new: no case"),
         ({"dataplane/shm/drop.h": header.replace('"seen"', '""')}, "its help text is empty"),
         ({"dataplane/shm/drop.h": header.replace("tx_full", "full")}, "full: not <stage>_<reason>"),
         ({"dataplane/shm/drop.h": header.replace("tx_full", "tx_error")}, "tx_error: lower case"),
