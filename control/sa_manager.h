@@ -148,6 +148,10 @@ class SaManager {
   [[nodiscard]] bool is_spread(std::uint32_t slot) const {
     return policies_.is_listed(slot) && policies_.spec(slot).spreads != 0;
   }
+  // Whether it asks for a mark or an interface ID that no packet has, and so matches none.
+  [[nodiscard]] bool is_dormant(std::uint32_t slot) const {
+    return policies_.is_listed(slot) && policies_.spec(slot).is_dormant != 0;
+  }
   // The SAs an outbound policy leads to, newest first.
   [[nodiscard]] std::vector<SaIndex> sas_of_policy(std::uint32_t slot) const;
   // Of those that came by XFRM.

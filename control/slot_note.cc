@@ -178,6 +178,12 @@ void describe(const Policy& policy, PolicySpec& spec) {
   const bool is_transport = wanted.mode == XfrmMode::transport;
   spec.template_src = is_transport ? IpAddress{} : wanted.src;
   spec.template_dst = is_transport ? IpAddress{} : wanted.dst;
+  const bool has_inbound_template = !is_out && !policy.templates.empty();
+  const SaMode mode = is_transport ? SaMode::transport : SaMode::tunnel;
+  spec.template_mode = has_inbound_template ? static_cast<std::uint8_t>(1 + static_cast<int>(mode)) : 0;
+  spec.template_spi = has_inbound_template ? wanted.spi.raw() : 0;
+  // Packets have neither here.
+  spec.is_dormant = policy.if_id != 0 || policy.mark.value != 0 ? 1 : 0;
 }
 
 Policy policy_from(const PolicySpec& spec, const PolicyRecord& record, std::uint32_t slot) {

@@ -50,6 +50,8 @@ bool covers(const Selector& selector, Packet packet, const UpperLayer& upper) {
   const auto matches = [](Be16 port, Be16 mask, std::uint16_t seen) {
     return ((port.host() ^ seen) & mask.host()) == 0;
   };
+  const bool names_ports = selector.src_port_mask != Be16{} || selector.dst_port_mask != Be16{};
+  if (names_ports && upper.ports.are_hidden) return false;
   if ((selector.protocol != 0 && selector.protocol != static_cast<std::uint8_t>(upper.protocol)) ||
       !matches(selector.src_port, selector.src_port_mask, upper.ports.source) ||
       !matches(selector.dst_port, selector.dst_port_mask, upper.ports.destination)) {
@@ -103,8 +105,7 @@ std::optional<DropReason> take_out_transported(const OpenedPacket& opened) {
   }
   auto& header = *packet.header<Ipv6Header>(0);
   packet.data()[protocol_offset] = static_cast<std::byte>(opened.protocol);
-  header.payload_length =
-      Be16(static_cast<std::uint16_t>(packet.length() - sizeof(Ipv6Header)));
+  header.payload_length = Be16(static_cast<std::uint16_t>(packet.length() - sizeof(Ipv6Header)));
   if (walk_ipv6(packet.bytes()).end != Ipv6ChainEnd::upper_layer) {
     return DropReason::esp_in_inner_header;
   }

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 
+#include "dataplane/esp_decap.h"
 #include "dataplane/ip_packet.h"
 #include "dataplane/mss_clamp.h"
 #include "dataplane/net/ethernet.h"
@@ -217,6 +218,10 @@ void EspOutbound::protect(Packet packet, const PolicyEntry& policy, Lanes& lanes
   const Sa* const sa = outgoing_.sa;
   if (sa == nullptr) {
     if (policy.is_optional) return bypass(packet, lanes);
+    return context_.drops.drop(packet, DropReason::esp_out_no_sa);
+  }
+  // As for the kernel, an SA serves only what its own selector covers.
+  if (sa->has_selector != 0 && !covers(sa->selector, packet, upper_layer(packet))) {
     return context_.drops.drop(packet, DropReason::esp_out_no_sa);
   }
   const Fit how = fit(packet, lanes);

@@ -37,7 +37,8 @@ struct FlowKey6 {
 // A flow, or what a selector leaves of it, as two words to mask, hash and compare.
 struct FlowWords {
   std::uint64_t addresses = 0;  // source << 32 | destination
-  // In the SPD tuple << 40 |, protocol << 32 | source port << 16 | destination port.
+  // kHiddenPortsBit, in the SPD tuple << 40 |, protocol << 32 | source port << 16 | destination
+  // port.
   std::uint64_t rest = 0;
 
   friend constexpr auto operator<=>(const FlowWords&, const FlowWords&) = default;
@@ -59,10 +60,22 @@ struct FlowWords6 {
   return {words.addresses, words.rest, 0, 0, 0};
 }
 
+// Of a flow whose ports are not known; under the mask of whatever names ports.
+inline constexpr int kHiddenPortsShift = 63;
+inline constexpr std::uint64_t kHiddenPortsBit = std::uint64_t{1} << kHiddenPortsShift;
+
+// No flow has it: what asks for it matches none.
+inline constexpr std::uint64_t kNoFlowBit = std::uint64_t{1} << 62;
+
 [[nodiscard]] constexpr std::uint64_t rest_word(IpProtocol protocol, std::uint16_t src_port,
                                                 std::uint16_t dst_port) {
   return std::uint64_t{static_cast<std::uint8_t>(protocol)} << 32 | std::uint64_t{src_port} << 16 |
          dst_port;
+}
+
+[[nodiscard]] constexpr std::uint64_t rest_word(IpProtocol protocol, const TransportPorts& ports) {
+  return rest_word(protocol, ports.source, ports.destination) | std::uint64_t{ports.are_hidden}
+                                                                    << kHiddenPortsShift;
 }
 
 // The flow of the answers. For ICMP, whose ports are type and code, there is none.
@@ -103,7 +116,7 @@ struct FlowWords6 {
   const TransportPorts ports =
       transport_ports(header, packet.subspan(header.header_length_bytes()));
   const auto addresses = std::bit_cast<Be64>(std::array{header.source, header.destination});
-  return {addresses.host(), rest_word(header.protocol, ports.source, ports.destination)};
+  return {addresses.host(), rest_word(header.protocol, ports)};
 }
 
 // The flow of an IPv6 packet that validate_ipv6 found ok, from its first to its last byte; `chain`
@@ -111,12 +124,10 @@ struct FlowWords6 {
 // everywhere on the way.
 [[nodiscard]] inline FlowWords6 flow_of(std::span<const std::byte> packet, const Ipv6Chain& chain) {
   const auto& header = *header_at<Ipv6Header>(packet, 0);
-  const TransportPorts ports = transport_ports(chain, packet);
-  return words_of(FlowKey6{.src = header.source,
-                           .dst = header.destination,
-                           .src_port = ports.source,
-                           .dst_port = ports.destination,
-                           .protocol = chain.protocol});
+  FlowWords6 flow = words_of(
+      FlowKey6{.src = header.source, .dst = header.destination, .protocol = chain.protocol});
+  flow.rest = rest_word(chain.protocol, transport_ports(chain, packet));
+  return flow;
 }
 
 }  // namespace culvert

@@ -23,6 +23,12 @@ bool is_as_asked(const IpAddress& asked, const IpAddress& end) {
   return (words[0] | words[1]) == 0 || ((words[0] ^ others[0]) | (words[1] ^ others[1])) == 0;
 }
 
+bool has_mode_and_spi(const Sa& sa, const PolicyEntry& asked) {
+  const unsigned mode = 1u + static_cast<unsigned>(sa.mode);
+  return (asked.template_mode == 0 || asked.template_mode == mode) &&
+         (asked.template_spi() == 0 || asked.template_spi() == sa.spi.raw());
+}
+
 // IKE to us (the non-ESP marker was checked on port 4500) is for the daemon, whatever policies say.
 bool is_ike(Packet packet) {
   const UpperLayer upper = upper_layer(packet);
@@ -121,11 +127,11 @@ bool Forward::is_admitted_opened(Packet packet, const PolicyEntry* policy) {
     return true;
   }
   const Sa* sa = context_.sad.sa(index);
-  const bool is_covered = sa != nullptr && policy != nullptr &&
-                          policy->action == PolicyAction::protect &&
-                          (policy->reqid == 0 || policy->reqid == sa->reqid) &&
-                          is_as_asked(policy->template_src, sa->outer_source()) &&
-                          is_as_asked(policy->template_dst, sa->outer_destination());
+  const bool is_covered =
+      sa != nullptr && policy != nullptr && policy->action == PolicyAction::protect &&
+      (policy->reqid == 0 || policy->reqid == sa->reqid) && has_mode_and_spi(*sa, *policy) &&
+      is_as_asked(policy->template_src, sa->outer_source()) &&
+      is_as_asked(policy->template_dst, sa->outer_destination());
   if (!is_covered) {
     context_.drops.drop(packet, DropReason::esp_in_policy, index, context_.sad.state(index));
     return false;

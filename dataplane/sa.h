@@ -32,7 +32,7 @@ struct alignas(64) Sa {
   std::uint8_t iv_bytes = 0;
   std::uint8_t icv_bytes = 0;
   std::uint8_t pad_alignment = 1;  // a power of two
-  std::uint8_t has_selector = 0;   // inbound: `selector` is not "any"
+  std::uint8_t has_selector = 0;   // `selector` is not "any"
   // Outbound: what is put in front; tunnel mode: outer IP, UDP, ESP header and IV; transport mode:
   // the same but for IP.
   std::uint16_t outer_bytes = 0;

@@ -19,6 +19,10 @@ PolicyEntry entry_of(std::uint32_t index, const PolicySpec& spec) {
   entry.spreads = spec.spreads != 0;
   entry.sa_count = spec.sa_count;
   for (std::size_t i = 0; i < spec.sa_count; ++i) entry.sas[i] = SaIndex{spec.sas[i]};
+  if (spec.direction == Direction::in) {
+    entry.template_mode = spec.template_mode & 3u;
+    entry.sas.front() = SaIndex{spec.template_spi};
+  }
   entry.template_src = spec.template_src;
   entry.template_dst = spec.template_dst;
   return entry;

@@ -33,13 +33,16 @@ struct alignas(64) PolicyEntry {
   PolicyAction action = PolicyAction::none;
   std::uint8_t sa_count = 0;
   bool is_optional = false;
-  bool spreads : 1 = false;     // each flow has one of `sas` to itself
-  bool has_ranges : 1 = false;  // a flow that is `match` must also lie within its bounds
+  bool spreads : 1 = false;            // each flow has one of `sas` to itself
+  bool has_ranges : 1 = false;         // a flow that is `match` must also lie within its bounds
+  std::uint8_t template_mode : 2 = 0;  // inbound: as in PolicySpec
   // The second line, for those that protect.
   alignas(64) std::array<SaIndex, kMaxPolicySas> sas{};
   IpAddress template_src;
   IpAddress template_dst;
 
+  // Inbound, where there are no SAs to send by: the SPI that the SA must have; 0: any.
+  [[nodiscard]] std::uint32_t template_spi() const { return sas.front().raw(); }
   [[nodiscard]] std::span<const SaIndex> sa_set() const { return {sas.data(), sa_count}; }
   [[nodiscard]] bool wins_over(const PolicyEntry& other) const {
     return priority != other.priority ? priority < other.priority : order < other.order;
@@ -197,7 +200,7 @@ class Spd {
     return direction == Direction::in ? 0 : 1;
   }
   [[nodiscard]] static TupleId tuple_of(const PolicyEntry& entry) {
-    return static_cast<TupleId>(entry.match.rest >> kTupleShift);
+    return static_cast<std::uint16_t>(entry.match.rest >> kTupleShift);
   }
   // The part of the hash that an entry of the table carries; never 0.
   [[nodiscard]] static std::uint32_t tag_of(std::uint64_t hash) {

@@ -84,8 +84,21 @@ Selector covering(const PolicySpec& spec) {
   return selector;
 }
 
-FlowWords6 mask_of(const Selector& selector) {
-  const std::uint64_t rest = (selector.protocol != 0 ? std::uint64_t{0xff} << 32 : 0) |
+// Some of the ports, rather than any.
+bool names_ports(std::uint16_t mask, bool has_range, Be16 first, Be16 last) {
+  return mask != 0 || (has_range && (first.host() != 0 || last.host() != 0xffff));
+}
+
+bool names_ports(const Selector& covering, const SelectorRanges& ranges) {
+  return names_ports(covering.src_port_mask.host(), ranges.has(kRangeSrcPort), covering.src_port,
+                     ranges.src_port_last) ||
+         names_ports(covering.dst_port_mask.host(), ranges.has(kRangeDstPort), covering.dst_port,
+                     ranges.dst_port_last);
+}
+
+FlowWords6 mask_of(const Selector& selector, const SelectorRanges& ranges) {
+  const std::uint64_t rest = (names_ports(selector, ranges) ? kHiddenPortsBit : 0) |
+                             (selector.protocol != 0 ? std::uint64_t{0xff} << 32 : 0) |
                              std::uint64_t{selector.src_port_mask.host()} << 16 |
                              selector.dst_port_mask.host();
   const unsigned src_bits = selector.src_prefix_bits;
@@ -204,8 +217,12 @@ SelectorWords selector_words(const PolicySpec& spec) {
   const Selector covered = covering(spec);
   const SelectorRanges& ranges = spec.ranges;
   SelectorWords words;
-  words.mask = mask_of(covered);
+  words.mask = mask_of(covered, ranges);
   words.match = under(words_of(covered), words.mask);
+  if (spec.is_dormant != 0) {
+    words.mask.rest |= kNoFlowBit;
+    words.match.rest |= kNoFlowBit;
+  }
   words.bounds.low = bound_of(spec, spec.selector.src, spec.selector.dst, spec.selector.src_port,
                               spec.selector.dst_port, 0);
   words.bounds.high = bound_of(spec, ranges.src_last, ranges.dst_last, ranges.src_port_last,
@@ -227,8 +244,11 @@ Refusal validate(const PolicySpec& spec) {
     return Refusal::bad_enum;
   }
   if (const Refusal refusal = validate_selector(spec); refusal != Refusal::none) return refusal;
-  if (spec.sa_count > kMaxPolicySas) return Refusal::bad_sa_set;
-  return spec.spreads > 1 ? Refusal::bad_enum : Refusal::none;
+  if (spec.sa_count > (spec.direction == Direction::in ? 0 : kMaxPolicySas)) {
+    return Refusal::bad_sa_set;
+  }
+  const bool is_in_range = spec.spreads <= 1 && spec.template_mode <= 2 && spec.is_dormant <= 1;
+  return is_in_range ? Refusal::none : Refusal::bad_enum;
 }
 
 }  // namespace culvert

@@ -27,7 +27,7 @@ inline constexpr std::uint64_t kSpreadSeed = 0x9e3779b97f4a7c15;
 // Of a packet's. Ports are not in all fragments of a packet, so they count in none: all fragments
 // go one way, which may be another one than that of the rest of the flow.
 [[nodiscard]] inline std::uint64_t spread_hash(Packet packet) {
-  constexpr std::uint64_t kPorts = 0xffffffff;
+  constexpr std::uint64_t kPorts = kHiddenPortsBit | 0xffffffff;
   const auto bytes = packet.bytes();
   if (is_ipv6(packet)) {
     const Ipv6Chain chain = walk_ipv6(bytes);

@@ -265,6 +265,7 @@ Json policy_entry(const SaManager& manager, const Policy& policy) {
           {"action", action},
           {"origin", origin_name(policy.origin)},
           {"spread", manager.is_spread(policy.slot)},
+          {"dormant", manager.is_dormant(policy.slot)},
           {"templates", templates},
           {"sas", sas},
           {"packets", figures.packets},

@@ -50,11 +50,16 @@ enum class Ipv4Validity : std::uint8_t {
 struct TransportPorts {
   std::uint16_t source = 0;
   std::uint16_t destination = 0;
+  // The protocol has such numbers, but this packet, a fragment, does not: OPAQUE in RFC 4301
+  // 4.4.1.1, which no selector that names ports matches.
+  bool are_hidden = false;
 
   friend constexpr bool operator==(const TransportPorts&, const TransportPorts&) = default;
 };
 
-// Those of a payload that starts at the transport header; 0 and 0 when it is too short.
+inline constexpr TransportPorts kHiddenPorts{.are_hidden = true};
+
+// Those of a payload that starts at the transport header; hidden when it is too short.
 [[nodiscard]] inline TransportPorts transport_ports(IpProtocol protocol,
                                                     std::span<const std::byte> payload) {
   // TCP (RFC 9293 3.1), UDP (RFC 768), SCTP (RFC 9260 3.1), DCCP (RFC 4340 5.1) and UDP-Lite (RFC
@@ -71,14 +76,14 @@ struct TransportPorts {
     case IpProtocol::dccp:
     case IpProtocol::udp_lite: {
       const Be32* const ports = header_at<Be32>(payload, 0);
-      if (ports == nullptr) return {};
+      if (ports == nullptr) return kHiddenPorts;
       const std::uint32_t both = ports->host();
       return {static_cast<std::uint16_t>(both >> 16), static_cast<std::uint16_t>(both)};
     }
     case IpProtocol::icmp:
     case IpProtocol::icmpv6: {
       const TypeAndCode* const icmp = header_at<TypeAndCode>(payload, 0);
-      if (icmp == nullptr) return {};
+      if (icmp == nullptr) return kHiddenPorts;
       return {icmp->type, icmp->code};
     }
     case IpProtocol::hop_by_hop:
@@ -104,7 +109,7 @@ struct TransportPorts {
 // fragment that is not the first has none.
 [[nodiscard]] inline TransportPorts transport_ports(const Ipv4Header& header,
                                                     std::span<const std::byte> payload) {
-  if (header.fragment_offset_bytes() != 0) return {};
+  if (header.fragment_offset_bytes() != 0) return kHiddenPorts;
   return transport_ports(header.protocol, payload);
 }
 

@@ -194,7 +194,7 @@ class Ipv6Walk {
 // The ports of a packet whose headers walk_ipv6 knows. A fragment that is not the first has none.
 [[nodiscard]] inline TransportPorts transport_ports(const Ipv6Chain& chain,
                                                     std::span<const std::byte> packet) {
-  if (chain.end != Ipv6ChainEnd::upper_layer || chain.fragment_offset_bytes != 0) return {};
+  if (chain.end != Ipv6ChainEnd::upper_layer || chain.fragment_offset_bytes != 0) return kHiddenPorts;
   return transport_ports(chain.protocol, packet.subspan(chain.payload_offset));
 }
 

@@ -171,7 +171,12 @@ struct PolicySpec {
   SelectorRanges ranges;
   // 1: each flow has one of `sas` to itself, by a hash; 0: all packets take the first there is.
   std::uint8_t spreads = 0;
-  std::array<std::uint8_t, 7> reserved{};
+  // Inbound: 1 + SaMode of the SA that must have carried the packet; 0: either.
+  std::uint8_t template_mode = 0;
+  // 1: it asks for a mark or an interface ID that no packet has here, and matches none.
+  std::uint8_t is_dormant = 0;
+  std::uint8_t reserved = 0;
+  std::uint32_t template_spi = 0;  // inbound: the SPI of that SA, host byte order; 0: any
 };
 static_assert(sizeof(PolicySpec) == 176 && std::is_trivially_copyable_v<PolicySpec>);
 

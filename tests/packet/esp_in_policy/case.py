@@ -13,10 +13,17 @@ def packets(lab):
         incoming(src="10.5.0.5"),       # the policy wants a template with another end
         incoming(src="10.6.0.5"),       # the policy says discard
         incoming(src="10.7.0.5"),       # the policy wants a template with another end of ours
+        incoming(src="10.8.0.5"),       # transport mode
+        incoming(src="10.10.0.5"),      # another SPI
+        incoming(src="10.12.0.5"),      # the policy is for packets with a mark
+        incoming(src="10.13.0.5"),      # for those of an XFRM interface
     ), 1):
         lab.receive("wan", lab.sa(IN).seal(inner, seq))
         lab.drops("esp_in_policy", sa=IN)
         lab.carries(IN, inner)
+    inner = incoming(src="10.11.0.5")   # this very SPI
+    lab.receive("wan", lab.sa(IN).seal(inner, 20))
+    lab.opens(IN, inner)
     inner = incoming()
     lab.receive("wan", lab.sa(OTHER_REQID).seal(inner, 1))
     lab.drops("esp_in_policy", sa=OTHER_REQID)

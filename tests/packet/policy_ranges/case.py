@@ -19,6 +19,8 @@ POLICIES = "".join((
           dst_ports="1000-2000", template=TEMPLATE_OUT),
     entry(direction="out", action="discard", priority=10, src=OURS, dst=THEIRS, protocol="udp",
           dst_ports="1500-1600"),
+    entry(direction="out", action="bypass", priority=20, src=OURS, dst=THEIRS, protocol="udp",
+          dst_ports="0-100"),
     entry(direction="in", action="protect", priority=20, src=THEIRS, dst=OURS, protocol="udp",
           src_ports="1000-2000", template=TEMPLATE_IN),
     entry(direction="in", action="bypass", priority=20, src=THEIRS, dst=OURS, protocol="udp",
@@ -51,6 +53,11 @@ def packets(lab):
                            (HOST, "10.2.0.10", 1000)):
         lab.receive("lan", udp(src, dst, 7, port))
         lab.drops("spd_out_discard")
+    # A fragment that does not show its ports matches nothing that names some, not even port 0.
+    lab.receive("lan", udp(HOST, FAR, 7, 0))
+    lab.forwards("wan", udp(HOST, FAR, 7, 0))
+    lab.receive("lan", IP(raw(IP(src=HOST, dst=FAR, id=7, proto=17, frag=185) / bytes(64))))
+    lab.drops("spd_out_discard")
     # In, opened: only what the protecting policy is for.
     seq = 0
     for src, port, is_admitted in ((FAR, 1000, True), (FAR, 2000, True), (FAR, 999, False),

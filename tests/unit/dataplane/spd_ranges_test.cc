@@ -206,7 +206,7 @@ TEST(SpdRangesWriter, KeepsTheOldPolicyUntilQuiescenceWhenReadersMayBeOnTheirWay
   Observer observer;
   const auto spd = Spd::create(8, 1, observer);
   const PolicySpec base = policy_for({kA, 16}, {kB, 16}, 20);
-  ASSERT_EQ(spd->set(0, with_dst_ports(policy_for({kA, 16}, {kB, 16}, 10), {32000, 33000})),
+  ASSERT_EQ(spd->set(0, with_src(policy_for({kA, 16}, {kB, 16}, 10), kA + 0x7000, kA + 0x9000)),
             Refusal::none);
   ASSERT_EQ(spd->set(1, base), Refusal::none);
   std::size_t looks = 0;

@@ -80,6 +80,39 @@ TEST_F(SpdTest, MatchesProtocolAndPortsUnderTheirMasks) {
   EXPECT_EQ(find(flow(kA, kB, IpProtocol::udp, 1, 4512)), kNone);
 }
 
+TEST_F(SpdTest, MatchesNoSelectorThatNamesPortsWhereTheyAreHidden) {
+  PolicySpec port_0 = policy_for({kA, 16}, {kB, 16});
+  port_0.selector.dst_port_mask = Be16{0xffff};
+  PolicySpec below_100 = policy_for({kA, 16}, {kB, 16});
+  below_100.ranges.fields = kRangeDstPort;
+  below_100.ranges.dst_port_last = Be16{99};
+  PolicySpec nearly_all = policy_for({kA, 16}, {kB, 16});
+  nearly_all.ranges.fields = kRangeSrcPort;
+  nearly_all.ranges.src_port_last = Be16{0xfffe};
+  FlowWords hidden = flow(kA, kB);
+  hidden.rest |= kHiddenPortsBit;
+  for (const PolicySpec& spec : {port_0, below_100, nearly_all}) {
+    set(1, spec);
+    EXPECT_EQ(find(flow(kA, kB)), 1u);
+    EXPECT_EQ(find(hidden), kNone);
+  }
+  PolicySpec all = policy_for({kA, 16}, {kB, 16});
+  all.ranges.fields = kRangeSrcPort;
+  all.ranges.src_port_last = Be16{0xffff};
+  set(1, all);
+  EXPECT_EQ(find(hidden), 1u);
+}
+
+TEST_F(SpdTest, NeverMatchesADormantPolicy) {
+  PolicySpec dormant = policy_for({kA, 16}, {kB, 16});
+  dormant.is_dormant = 1;
+  set(1, dormant);
+  set(2, policy_for({kA, 16}, {kB, 16}, 1000));
+  EXPECT_EQ(find(flow(kA, kB)), 2u);
+  EXPECT_EQ(spd_->remove(1), Refusal::none);
+  EXPECT_EQ(find(flow(kA, kB)), 2u);
+}
+
 TEST_F(SpdTest, TakesTheLowestPriorityNumberFirst) {
   set(1, policy_for({kA, 16}, {kB, 16}, 20));
   set(2, policy_for({0, 0}, {0, 0}, 10));
