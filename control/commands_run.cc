@@ -39,7 +39,7 @@ void add_up(CLI::App& app, Action& action) {
   add_instance_option(*command, arguments->instance);
   command->add_flag("-d,--detach", arguments->in_background,
                     "go to the background once it forwards; messages then go to `log` in the "
-                    "runtime directory");
+                    "runtime directory, and paths in device strings start at /");
   command->add_flag("--foreground", arguments->in_foreground, "stay in the foreground (default)")
       ->excludes("--detach");
   command->footer(

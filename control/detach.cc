@@ -25,6 +25,8 @@ std::optional<Detachment> Detachment::start() {
   if (child == 0) {
     close(ends[0]);
     setsid();
+    // Nobody's directory is held; everything of the command line is absolute by now.
+    if (chdir("/") != 0) return std::nullopt;
     prctl(PR_SET_PDEATHSIG, SIGTERM);  // Ctrl-C at the shell ends a start that is under way
     return Detachment(ends[1]);
   }

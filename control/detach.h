@@ -11,7 +11,8 @@ class Detachment {
  public:
   // Forks. The child goes on in a session of its own and gets a Detachment; the parent waits for it
   // and never comes back: it exits with 0 when the child calls become_ready(), or with the child's
-  // status when that ends before. To be called before any thread is started.
+  // status when that ends before. To be called before any thread is started. The child's working
+  // directory is /, as its processes' will be whenever they are started anew.
   [[nodiscard]] static std::optional<Detachment> start();
 
   // Standard input, output and error go to `log_file` from now on, and the parent exits with 0.

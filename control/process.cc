@@ -32,7 +32,7 @@ Error system_error(std::string_view what) {
 }
 
 // Between fork and exec: only what is safe there.
-[[noreturn]] void become(const std::vector<char*>& arguments, int error_pipe, pid_t parent) {
+[[noreturn]] void become(const std::vector<char*>& arguments, int output_pipe, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(127);
   sigset_t none;
@@ -41,7 +41,9 @@ Error system_error(std::string_view what) {
   signal(SIGPIPE, SIG_DFL);
   const int null = open("/dev/null", O_RDWR);
   dup2(null, STDIN_FILENO);
-  dup2(error_pipe, STDERR_FILENO);
+  // Whoever reads our own output would wait for its end as long as the child lives.
+  dup2(output_pipe, STDOUT_FILENO);
+  dup2(output_pipe, STDERR_FILENO);
   execv(arguments[0], arguments.data());
   const char text[] = "cannot be executed\n";
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);

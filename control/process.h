@@ -30,7 +30,8 @@ void notify_service_manager(std::string_view state);
 // "ended with status 1", "was killed by signal 9 (Killed)"
 [[nodiscard]] std::string exit_text(int wait_status);
 
-// A child whose standard error comes in line by line. It gets SIGTERM when this process dies.
+// A child whose standard output and error come in line by line. It gets SIGTERM when this process
+// dies.
 class ChildProcess {
  public:
   using LineCallback = std::function<void(const std::string& line)>;

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -37,9 +39,19 @@ void say_ready(const UpOptions& options, const std::filesystem::path& folder) {
   std::fflush(stdout);
 }
 
+// From / and for children, too, it is the directory that the caller meant.
+Result<void> fix_runtime_dir() {
+  std::error_code code;
+  const auto folder = std::filesystem::absolute(runtime_dir(), code);
+  if (code) return Error{code.value(), "the working directory: " + code.message()};
+  setenv(kRuntimeDirVariable, folder.c_str(), 1);
+  return {};
+}
+
 }  // namespace
 
 Result<void> up(const UpOptions& options) {
+  if (const auto fixed = fix_runtime_dir(); !fixed) return fixed;
   const auto folder = instance_dir(options.instance);
   if (!folder) return folder.error();
   const auto loaded = load_config(options.config_file, this_machine());

@@ -16,7 +16,7 @@ constexpr std::size_t kLongestInstance = 31;
 }  // namespace
 
 std::filesystem::path runtime_dir() {
-  const char* folder = std::getenv("CULVERT_RUNTIME_DIR");
+  const char* folder = std::getenv(kRuntimeDirVariable);
   return folder == nullptr || *folder == '\0' ? "/run/culvert" : folder;
 }
 

@@ -16,6 +16,8 @@ inline constexpr std::string_view kApiSocket = "api.sock";
 inline constexpr std::string_view kRegionsSocket = "regions.sock";
 inline constexpr std::string_view kXfrmSocket = "xfrm.sock";
 
+inline constexpr const char* kRuntimeDirVariable = "CULVERT_RUNTIME_DIR";
+
 // The directory of all instances: CULVERT_RUNTIME_DIR, else /run/culvert.
 [[nodiscard]] std::filesystem::path runtime_dir();
 

@@ -38,6 +38,11 @@ TEST(ChildProcess, HandsOutItsErrorLinesAndItsStatus) {
   EXPECT_EQ(exit_text(run.status), "ended with status 3");
 }
 
+TEST(ChildProcess, HandsOutItsOutputToo) {
+  EXPECT_THAT(run_shell("echo one; echo two >&2; echo three").lines,
+              ElementsAre("one", "two", "three"));
+}
+
 TEST(ChildProcess, NamesTheSignalThatKilledIt) {
   EXPECT_EQ(exit_text(run_shell("kill -9 $$").status), "was killed by signal 9 (Killed)");
 }
