@@ -11,6 +11,7 @@
 #include "control/api/client.h"
 #include "control/api/sa_views.h"
 #include "control/config_difference.h"
+#include "control/error_lines.h"
 #include "control/log.h"
 #include "control/table_change.h"
 #include "control/wanted_tables.h"
@@ -87,7 +88,9 @@ Result<CheckReport> check_configuration(const Config& config, const std::string&
 
 int print_check(const std::string& program, const std::string& file, const std::string& instance) {
   const auto complain = [&program](const std::string& message) {
-    std::fprintf(stderr, "%s: %s\n", program.c_str(), message.c_str());
+    for (const std::string& line : error_lines(message)) {
+      std::fprintf(stderr, "%s: %s\n", program.c_str(), line.c_str());
+    }
   };
   const auto loaded = load_config(file, this_machine());
   for (const ConfigError& error : loaded.errors) complain(error.text());

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 
-#include "control/api/paths.h"
+#include "control/error_lines.h"
 
 namespace culvert {
 
@@ -24,7 +24,11 @@ std::vector<std::string> command_words(std::vector<std::string> words) {
 }
 
 int complain(const Error& error) {
-  if (!error.message.empty()) std::fprintf(stderr, "culvert: %s\n", error.message.c_str());
+  if (!error.message.empty()) {
+    for (const std::string& line : error_lines(error.message)) {
+      std::fprintf(stderr, "culvert: %s\n", line.c_str());
+    }
+  }
   switch (error.code) {
     case ECONNREFUSED:
     case ESRCH:

@@ -16,6 +16,7 @@
 #include "control/api/policy_commands.h"
 #include "control/api/sa_views.h"
 #include "control/config_difference.h"
+#include "control/error_lines.h"
 #include "control/netlink/static_requests.h"
 #include "control/process.h"
 #include "control/wanted_tables.h"
@@ -145,7 +146,8 @@ Result<void> Gateway::start() {
   if (const auto started = start_forwarding_view(); !started) return started;
   if (const auto loaded = load_tables(*manager_, config_, options_.batch_files); !loaded) {
     if (!is_forwarding) return loaded;
-    spdlog::error("{}; the gateway goes on without it", loaded.error().message);
+    for (const std::string& line : error_lines(loaded.error().message)) spdlog::error("{}", line);
+    spdlog::error("the gateway goes on without the configuration's SAs and policies");
   }
   if (const auto opened = open_sockets(); !opened) return opened;
   if (const auto committed = commit(); !committed) return committed;

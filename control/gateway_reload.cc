@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/config_difference.h"
+#include "control/error_lines.h"
 #include "control/gateway.h"
 #include "control/log.h"
 #include "control/wanted_tables.h"
@@ -33,7 +34,7 @@ ReloadReport Gateway::reload(const std::optional<std::filesystem::path>& file, R
   const auto change = wanted ? TableChange::between(*manager_, (*wanted)->manager())
                              : Result<TableChange>(wanted.error());
   if (!change) {
-    report.faults.push_back(change.error().message);
+    report.faults = error_lines(change.error().message);
     return end(ReloadOutcome::faulty);
   }
   // 2. The difference.

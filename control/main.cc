@@ -12,6 +12,7 @@
 #include "control/api/paths.h"
 #include "control/check.h"
 #include "control/config.h"
+#include "control/error_lines.h"
 #include "control/event_loop.h"
 #include "control/gateway.h"
 #include "control/log.h"
@@ -30,7 +31,9 @@ struct Arguments {
 };
 
 int complain(const std::string& message) {
-  std::fprintf(stderr, "culvert-control: %s\n", message.c_str());
+  for (const std::string& line : error_lines(message)) {
+    std::fprintf(stderr, "culvert-control: %s\n", line.c_str());
+  }
   return 1;
 }
 

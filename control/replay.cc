@@ -69,6 +69,12 @@ Result<void> check_ports(const Config& config, const std::vector<PortCapture>& c
   return {};
 }
 
+// What a line says is wrong; empty when it is one of the log.
+std::string complaint_in(std::string_view line, std::string_view program) {
+  const std::string head = fmt::format("{}: ", program);
+  return line.starts_with(head) ? std::string(line.substr(head.size())) : "";
+}
+
 StartConfig replay_start_config(const Config& config) {
   StartConfig start = start_config(config, kInstance);
   start.worker_count = 1;
@@ -108,7 +114,7 @@ class Replay {
   ChildProcess dataplane_;
   ChildProcess control_;
   std::string dataplane_said_;  // last: why it ended, when it did
-  std::string control_said_;
+  std::string control_said_;    // each fault a line
   std::optional<Error> failure_;
 };
 
@@ -159,8 +165,13 @@ Result<void> Replay::start_processes() {
     control_arguments.push_back(file.string());
   }
   loop_.on_signal(SIGCHLD, [this] { reap(); });
-  const auto keep_dataplane = [this](const std::string& line) { dataplane_said_ = line; };
-  const auto keep_control = [this](const std::string& line) { control_said_ = line; };
+  const auto keep_dataplane = [this](const std::string& line) {
+    dataplane_said_ = complaint_in(line, "culvertd");
+  };
+  const auto keep_control = [this](const std::string& line) {
+    const std::string fault = complaint_in(line, "culvert-control");
+    if (!fault.empty()) control_said_ += (control_said_.empty() ? "" : "\n") + fault;
+  };
   if (const auto started = dataplane_.start(dataplane_arguments, keep_dataplane); !started) {
     return started;
   }
@@ -172,12 +183,9 @@ void Replay::fail(int code, std::string message) {
   loop_.stop();
 }
 
-// A program that refuses ends with status 1 and says why in its last line.
-std::string reason_of(std::string_view program, int status, std::string_view last_line) {
-  const std::string head = fmt::format("{}: ", program);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && last_line.starts_with(head)) {
-    return std::string(last_line.substr(head.size()));
-  }
+// A program that refuses ends with status 1 and has said why.
+std::string reason_of(std::string_view program, int status, const std::string& said) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && !said.empty()) return said;
   return fmt::format("{} {}", program, exit_text(status));
 }
 

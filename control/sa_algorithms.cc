@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string>
@@ -89,6 +90,16 @@ std::string names_of(const Names& names) {
   return listed(words);
 }
 
+// A key may stand where the name should.
+Error not_known(std::string_view kind, const Algorithm& algorithm, const std::string& names) {
+  if (is_algorithm_name(algorithm.name)) {
+    return {ENOSYS, fmt::format("{} '{}': not known, must be {}", kind, algorithm.name, names)};
+  }
+  return {ENOSYS, fmt::format("{}: what follows it (not shown, as it may be a key) is not the name "
+                              "of an algorithm, must be {}",
+                              kind, names)};
+}
+
 Error wrong_key(std::string_view kind, const Algorithm& algorithm,
                 const std::vector<std::string>& allowed) {
   return {EINVAL, fmt::format("{} '{}' with a key of {} bits: must be {}", kind, algorithm.name,
@@ -101,8 +112,7 @@ Result<TransformId> aead_transform(const Algorithm& aead) {
     if (entry.name == aead.name) found = &entry;
   }
   if (found == nullptr) {
-    return Error{ENOSYS,
-                 fmt::format("aead '{}': not known, must be {}", aead.name, names_of(kAeads))};
+    return not_known("aead", aead, names_of(kAeads));
   }
   std::vector<std::string> icvs;
   std::vector<std::string> keys;
@@ -140,8 +150,7 @@ Result<Cipher> cipher_of(const Algorithm& crypt) {
     }
     return wrong_key("enc", crypt, keys);
   }
-  return Error{ENOSYS,
-               fmt::format("enc '{}': not known, must be {}", crypt.name, names_of(kCiphers))};
+  return not_known("enc", crypt, names_of(kCiphers));
 }
 
 Result<Integrity> integrity_of(const Algorithm& auth) {
@@ -160,15 +169,29 @@ Result<Integrity> integrity_of(const Algorithm& auth) {
     if (auth.key_bits == 8u * info.integrity_key_bytes) return entry.integrity;
     return wrong_key("auth", auth, {std::to_string(8 * info.integrity_key_bytes)});
   }
-  if (icvs.empty()) {
-    return Error{
-        ENOSYS, fmt::format("auth '{}': not known, must be {}", auth.name, names_of(kIntegrities))};
-  }
+  if (icvs.empty()) return not_known("auth", auth, names_of(kIntegrities));
   return Error{ENOSYS, fmt::format("auth-trunc '{}' with an ICV of {} bits: must be {}", auth.name,
                                    auth.icv_bits, listed(icvs))};
 }
 
 }  // namespace
+
+bool is_algorithm_name(std::string_view word) {
+  const auto is_named = [word](const auto& entry) {
+    if constexpr (requires { entry.alias; }) {
+      if (!entry.alias.empty() && word == entry.alias) return true;
+    }
+    return word == entry.name;
+  };
+  if (std::ranges::any_of(kAeads, is_named) || std::ranges::any_of(kCiphers, is_named) ||
+      std::ranges::any_of(kIntegrities, is_named)) {
+    return true;
+  }
+  // The form of the kernel's templates.
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789_-,()";
+  return word.find('(') != std::string_view::npos && word.ends_with(')') &&
+         word.find_first_not_of(kLetters) == std::string_view::npos;
+}
 
 Result<TransformId> transform_of(const Sa& sa) {
   if (sa.aead && (sa.crypt || sa.auth)) {

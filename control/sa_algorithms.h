@@ -5,12 +5,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "control/result.h"
 #include "control/sa.h"
 #include "crypto/transform.h"
 
 namespace culvert {
+
+// One of ours, or of the form that others have in Linux, such as "cbc(serpent)". What is none may
+// be a key that came into the wrong place, and is not shown.
+[[nodiscard]] bool is_algorithm_name(std::string_view word);
 
 // What the SA asks for, by names (canonical ones and aliases), key lengths and ICV lengths, with
 // the kernel's default where no ICV length was given.

@@ -19,10 +19,10 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
-#include <regex>
 #include <string>
 
 #include "control/event_loop.h"
+#include "control/xfrm/batch_text.h"
 #include "control/xfrm/exec.h"
 #include "control/xfrm/netlink.h"
 #include "control/xfrm/preload_protocol.h"
@@ -31,11 +31,10 @@
 namespace culvert::xfrm {
 namespace {
 
-using SecretText = std::basic_string<char, std::char_traits<char>, WipingAllocator<char>>;
-
 constexpr std::chrono::seconds kPatience{30};  // without a sign of life from iproute2
 constexpr std::size_t kLargestFileBytes = 256u << 20;
 constexpr std::size_t kLargestErrorBytes = 4096;
+constexpr std::size_t kMostFaults = 50;  // each takes a run of iproute2
 constexpr std::array kPrograms = {"/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"};
 
 Error system_error(const std::string& what) {
@@ -61,24 +60,6 @@ class OwnedDescriptor {
   int descriptor_;
 };
 
-std::string_view first_word(std::string_view& rest) {
-  constexpr std::string_view kSpace = " \t\r\n\\";
-  const std::size_t start = rest.find_first_not_of(kSpace);
-  if (start == std::string_view::npos) return rest = {};
-  const std::size_t end = std::min(rest.find_first_of(kSpace, start), rest.size());
-  const std::string_view word = rest.substr(start, end - start);
-  rest.remove_prefix(end);
-  return word;
-}
-
-// Words of "xfrm state" that a key follows. A comment that has one of them counts too.
-bool holds_keys(std::string_view text) {
-  constexpr std::array<std::string_view, 4> kBeforeKeys = {"aead ", "enc ", "auth ", "auth-trunc "};
-  return std::ranges::any_of(kBeforeKeys, [text](std::string_view word) {
-    return text.find(word) != std::string_view::npos;
-  });
-}
-
 void warn_of_readers(const std::filesystem::path& file, int descriptor, std::string_view text) {
   struct stat status {};
   if (fstat(descriptor, &status) != 0 || (status.st_mode & 077) == 0 || !holds_keys(text)) return;
@@ -103,8 +84,8 @@ Result<SecretText> read_file(const std::filesystem::path& file) {
   return text;
 }
 
-// The file's text in memory, to be a program's standard input.
-Result<int> in_memory(const SecretText& text) {
+// Text in memory, to be a program's standard input.
+Result<int> in_memory(std::string_view text) {
   OwnedDescriptor copy(memfd_create("culvert-batch", MFD_CLOEXEC));
   if (copy.get() < 0) return system_error("memfd");
   std::size_t written = 0;
@@ -233,93 +214,110 @@ class BatchRun {
   Outcome outcome_;
 };
 
-// iproute2's words on one line, without a line number (we say it ourselves) and without keys.
-std::string readable(const std::string& errors) {
-  static const std::regex kLineNumber("Command failed -:[0-9]+");
-  static const std::regex kQuoted("\"[^\"]{17,}\"");
-  static const std::regex kBreaks("\\s*\n\\s*");
-  static const std::regex kEdges("^[\\s;]+|[\\s;]+$");
-  std::string text = std::regex_replace(errors, kLineNumber, "");
-  if (text.find("KEY") != std::string::npos) {
-    text = std::regex_replace(text, kQuoted, "\"(not shown)\"");
-  }
-  text = std::regex_replace(text, kBreaks, "; ");
-  return std::regex_replace(text, kEdges, "");
+// iproute2 does not name the command: most of its failures end it on the spot. But it stops at the
+// first, and each command opens one XFRM socket: a refused one is the last that did, one that it
+// could not parse is the next.
+std::size_t failed_command(const Outcome& outcome) {
+  return outcome.commands_seen - (outcome.was_refused ? 1 : 0);
 }
 
-// iproute2 does not name the line: most of its failures end it on the spot. But it stops at the
-// first, and each command opens one XFRM socket: a refused one is the last that did, one that it
-// could not parse is the next. 0: neither.
-std::uint32_t failed_line(const Outcome& outcome, const std::vector<std::uint32_t>& lines) {
-  const std::uint64_t command = outcome.commands_seen - (outcome.was_refused ? 1 : 0);
-  return command < lines.size() ? lines[command] : 0;
+// What is wrong in all files, in the order of files and lines.
+class Faults {
+ public:
+  [[nodiscard]] bool are_enough() const { return messages_.size() >= kMostFaults; }
+
+  void add(Error error) {
+    if (messages_.empty()) code_ = error.code;
+    messages_.push_back(std::move(error.message));
+  }
+
+  void add(const std::filesystem::path& file, std::vector<BatchFault> faults) {
+    std::ranges::stable_sort(faults, {}, &BatchFault::line);
+    for (const BatchFault& fault : faults) {
+      const std::string place = fault.line == 0 ? "" : ":" + std::to_string(fault.line);
+      add({EINVAL, file.string() + place + ": " + fault.message});
+    }
+  }
+
+  [[nodiscard]] Result<void> result() const {
+    if (messages_.empty()) return {};
+    std::string text;
+    for (const std::string& message : messages_) text += message + "\n";
+    if (are_enough()) {
+      text += "there may be more faults: reading ends after " + std::to_string(kMostFaults);
+    } else {
+      text.pop_back();
+    }
+    return Error{code_, text};
+  }
+
+ private:
+  int code_ = 0;  // of the first
+  std::vector<std::string> messages_;
+};
+
+// The faults of the commands. A run ends with the first one, and the next begins behind it, with
+// what the runs before have made.
+Result<std::vector<BatchFault>> run_commands(SaManager& manager, std::string_view text,
+                                             std::span<const BatchCommand> commands,
+                                             const std::string& library) {
+  std::vector<BatchFault> faults;
+  while (!commands.empty() && faults.size() < kMostFaults) {
+    const auto input = in_memory(text.substr(commands.front().start));
+    if (!input) return input.error();
+    const OwnedDescriptor owned_input(*input);
+    const auto outcome = BatchRun(manager).run(*input, library);
+    if (!outcome) return outcome.error();
+    if (WIFEXITED(outcome->wait_status) && WEXITSTATUS(outcome->wait_status) == 0) break;
+    const std::size_t failed = failed_command(*outcome);
+    const BatchCommand command = failed < commands.size() ? commands[failed] : BatchCommand{};
+    std::string why =
+        without_keys(outcome->errors, text.substr(command.start, command.end - command.start));
+    if (why.empty()) why = "iproute2 ended with status " + std::to_string(outcome->wait_status);
+    faults.push_back({command.line, std::move(why)});
+    commands = commands.subspan(std::min(failed + 1, commands.size()));
+  }
+  return faults;
 }
 
 Result<void> load_batch(SaManager& manager, const std::filesystem::path& file,
-                        const std::string& library) {
-  const auto text = read_file(file);
+                        const std::string& library, Faults& faults) {
+  auto text = read_file(file);
   if (!text) return text.error();
   if (text->find('\0') != SecretText::npos) {
     return Error{EINVAL, file.string() + ": contains a zero byte: only text is allowed"};
   }
-  const auto lines = check_batch(*text, file.string());
-  if (!lines) return lines.error();
-  const auto input = in_memory(*text);
-  if (!input) return input.error();
-  OwnedDescriptor owned_input(*input);
-  const auto outcome = BatchRun(manager).run(*input, library);
-  if (!outcome) return Error{outcome.error().code, file.string() + ": " + outcome.error().message};
-  if (WIFEXITED(outcome->wait_status) && WEXITSTATUS(outcome->wait_status) == 0) return {};
-  const std::uint32_t line = failed_line(*outcome, *lines);
-  std::string why = readable(outcome->errors);
-  if (why.empty()) why = "iproute2 ended with status " + std::to_string(outcome->wait_status);
-  return Error{EINVAL, file.string() + (line != 0 ? ":" + std::to_string(line) : "") + ": " + why};
+  BatchCommands commands = batch_commands(*text);
+  // iproute2 must not see what is not allowed, but still the lines that it takes.
+  for (const BatchCommand& other : commands.others) {
+    std::replace_if(
+        text->begin() + static_cast<std::ptrdiff_t>(other.start),
+        text->begin() + static_cast<std::ptrdiff_t>(other.end),
+        [](char letter) { return letter != '\n'; }, ' ');
+  }
+  auto found = run_commands(manager, *text, commands.taken, library);
+  if (!found) return Error{found.error().code, file.string() + ": " + found.error().message};
+  found->insert(found->end(), commands.faults.begin(), commands.faults.end());
+  faults.add(file, std::move(*found));
+  return {};
 }
 
 }  // namespace
-
-Result<std::vector<std::uint32_t>> check_batch(std::string_view text, const std::string& name) {
-  std::vector<std::uint32_t> lines;
-  std::uint32_t number = 0;
-  while (!text.empty()) {
-    // One command, as iproute2 reads it: comments go, a backslash at the end joins the next line.
-    SecretText command;
-    const std::uint32_t first = number + 1;
-    bool is_continued = true;
-    while (is_continued && !text.empty()) {
-      const std::size_t end = std::min(text.find('\n'), text.size());
-      std::string_view line = text.substr(0, end);
-      const bool has_newline = end < text.size();
-      text.remove_prefix(std::min(end + 1, text.size()));
-      ++number;
-      line = line.substr(0, line.find('#'));
-      is_continued = has_newline && line.ends_with('\\');
-      // Two words say what a command is; more of it is not copied, it may be a key.
-      if (command.size() < 64) command.append(line.substr(0, 64)).push_back(' ');
-    }
-    std::string_view rest = command;
-    const std::string_view program = first_word(rest);
-    if (program.empty()) continue;
-    const std::string_view object = first_word(rest);
-    if (program != "xfrm" || (object != "state" && object != "policy")) {
-      return Error{EINVAL, name + ":" + std::to_string(first) + ": \"" + std::string(program) +
-                               " " + std::string(object) +
-                               "\": only \"xfrm state ...\" and \"xfrm policy ...\" are allowed"};
-    }
-    lines.push_back(number);
-  }
-  return lines;
-}
 
 Result<void> load_batches(SaManager& manager, std::span<const std::filesystem::path> files) {
   const auto library = find_preload_library();
   if (!library) return library.error();
   manager.begin();
+  Faults faults;
   for (const std::filesystem::path& file : files) {
-    if (auto loaded = load_batch(manager, file, *library); !loaded) {
-      manager.rollback();
-      return loaded;
+    if (faults.are_enough()) break;
+    if (auto loaded = load_batch(manager, file, *library, faults); !loaded) {
+      faults.add(loaded.error());
     }
+  }
+  if (const auto found = faults.result(); !found) {
+    manager.rollback();
+    return found;
   }
   return manager.commit();
 }

@@ -127,7 +127,7 @@ Result<Algorithm> parse_algorithm(Bytes bytes, AlgorithmKind kind, const char* n
   if constexpr (requires { wire.alg_icv_len; }) algorithm.icv_bits = wire.alg_icv_len;
   if constexpr (requires { wire.alg_trunc_len; }) algorithm.icv_bits = wire.alg_trunc_len;
   if (!keys.add(bytes.subspan(sizeof(Wire), key_bytes))) {
-    return invalid("key of " + std::to_string(wire.alg_key_len) + " bits for " + algorithm.name +
+    return invalid("key of " + std::to_string(wire.alg_key_len) + " bits for " + name +
                    ": all keys of an SA must fit " + std::to_string(Key::kCapacityBytes) +
                    " bytes");
   }

@@ -11,16 +11,17 @@
 #include <string>
 #include <vector>
 
+#include "control/error_lines.h"
 #include "tests/unit/control/xfrm/xfrm_fixture.h"
 
 namespace culvert::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using xfrm::check_batch;
 
 constexpr char kFirst[] =
     "xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 reqid 1 mode tunnel "
@@ -31,27 +32,6 @@ constexpr char kSecond[] =
 constexpr char kPolicy[] =
     "xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir out "
     "tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 1 mode tunnel\n";
-
-TEST(BatchCheck, CountsTheLinesOnWhichCommandsEnd) {
-  const auto lines = check_batch(
-      "# a comment\n\nxfrm state flush\n  xfrm policy flush # and more\nxfrm state \\\n list\n"
-      "xfrm policy list",
-      "b");
-  ASSERT_TRUE(lines) << lines.error().message;
-  EXPECT_THAT(*lines, ElementsAre(3, 4, 6, 7));
-}
-
-TEST(BatchCheck, RefusesOtherCommandsWithTheirLine) {
-  const auto route =
-      check_batch("xfrm state flush\nroute add default via 192.0.2.1\n", "site.xfrm");
-  ASSERT_FALSE(route);
-  EXPECT_THAT(route.error().message, HasSubstr("site.xfrm:2: \"route add\""));
-  EXPECT_FALSE(check_batch("xfrm monitor\n", "b"));
-  EXPECT_FALSE(check_batch("xfrm\n", "b"));
-  EXPECT_FALSE(check_batch("x s flush\n", "b"));
-  EXPECT_FALSE(check_batch("# comment \\\nroute list\n", "b"));
-  EXPECT_FALSE(check_batch("xfrm state flush \\\n\nroute list\n", "b"));
-}
 
 class Batch : public XfrmFixture {
  protected:
@@ -101,6 +81,53 @@ TEST_F(Batch, ALineThatIproute2CannotParseIsNamedToo) {
   EXPECT_THAT(loaded.error().message, HasSubstr("/batch1:3: "));
   EXPECT_THAT(loaded.error().message, HasSubstr("sideways"));
   EXPECT_EQ(manager().sad_counts().sas, 0u);
+}
+
+constexpr char kReserved[] =
+    "xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x20 mode tunnel "
+    "aead rfc4106(gcm(aes)) 0x0302030405060708091011121314151617181920 128\n";
+
+TEST_F(Batch, AllLinesWithFaultsAreNamed) {
+  const auto loaded = load({std::string(kFirst) + kReserved + "xfrm policy add dir sideways\n" +
+                                kPolicy + "route list\n" + "xfrm state add \\\n spi zz\n",
+                            kSecond, kReserved});
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(error_lines(loaded.error().message),
+              ElementsAre(HasSubstr("/batch1:2: Error: spi 0x20: reserved"),
+                          HasSubstr("/batch1:3: Error: argument \"sideways\""),
+                          HasSubstr("/batch1:5: \"route list\": only"),
+                          HasSubstr("/batch1:7: Error: argument \"zz\""),
+                          HasSubstr("/batch3:1: Error: spi 0x20: reserved")));
+  EXPECT_EQ(manager().sad_counts().sas, 0u);
+  EXPECT_EQ(manager().spd_counts().policies[1], 0u);
+}
+
+TEST_F(Batch, ReadingEndsWhenFaultsAreMany) {
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "xfrm policy add dir sideways\n";
+  const auto loaded = load({text, text});
+  ASSERT_FALSE(loaded);
+  const auto lines = error_lines(loaded.error().message);
+  ASSERT_EQ(lines.size(), 51u);
+  EXPECT_THAT(lines[49], HasSubstr("/batch1:50: "));
+  EXPECT_THAT(lines[50], HasSubstr("there may be more"));
+}
+
+TEST_F(Batch, AKeyInAnAlgorithmsPlaceIsNotShown) {
+  const std::string key = "0x0102030405060708091011121314151617181920";
+  const std::string sa = "xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 ";
+  const std::string letters = "abcdefghijklmnopqrst";
+  for (const std::string& algorithm :
+       {"aead " + key + " rfc4106(gcm(aes)) 128", "aead " + key + " " + key + " 128",
+        "aead " + letters + " " + letters + " 128", "enc " + key + " " + key,
+        "enc cbc(aes) " + key + " auth " + letters + " " + key, "aead " + key + key + " x 128",
+        "aead rfc4106(gcm(aes)) 128 " + key, "mode tunnel " + key}) {
+    const auto loaded = load({sa + algorithm + "\n"});
+    ASSERT_FALSE(loaded) << algorithm;
+    EXPECT_THAT(loaded.error().message, AllOf(HasSubstr("/batch1:1: "), Not(HasSubstr("01020304")),
+                                              Not(HasSubstr("abcdefgh"))))
+        << algorithm;
+  }
 }
 
 TEST_F(Batch, AMalformedKeyIsNotShown) {
