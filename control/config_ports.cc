@@ -23,6 +23,10 @@ constexpr std::uint16_t kLeastIpv6Mtu = 1280;  // RFC 8200 5
 constexpr std::int64_t kMostMtu = 9600;
 constexpr std::int64_t kMostQueues = kMaxWorkers;
 
+constexpr std::string_view kLoopback = "lo";
+// The others have their place under net.ipv4.conf.
+constexpr std::array<std::string_view, 3> kReservedNames = {kLoopback, "all", "default"};
+
 // What the kernel takes as the name of an interface, and nothing that a shell or a table trips
 // over.
 bool is_interface_name(std::string_view name) {
@@ -48,6 +52,15 @@ bool is_pci_address(std::string_view text) {
   }
   return text.size() == 7 && is_hex(text.substr(0, 2)) && text[2] == ':' &&
          is_hex(text.substr(3, 2)) && text[5] == '.' && text[6] >= '0' && text[6] <= '7';
+}
+
+// The first and the last address of an IPv4 network are no host's (RFC 1122 3.2.1.3), unless it has
+// only two (RFC 3021 2.1).
+bool is_network_or_broadcast(const AddressPrefix& own) {
+  if (own.family != Family::v4 || own.prefix_bits >= 31) return false;
+  const std::uint32_t host_bits = ~std::uint32_t{0} >> own.prefix_bits;
+  const std::uint32_t host = host_address(own.address.v4()).raw() & host_bits;
+  return host == 0 || host == host_bits;
 }
 
 class PortReader {
@@ -76,6 +89,12 @@ void PortReader::read_name(ConfigTable& table, ConfigPort& port) {
     errors_.add(*name->node, fmt::format("name \"{}\": must be 1 to {} letters, digits, '_', '-' "
                                          "or '.', as its mirror in Linux has this name",
                                          port.name, kLongestName));
+  } else if (std::ranges::find(kReservedNames, port.name) != kReservedNames.end()) {
+    errors_.add(
+        *name->node,
+        fmt::format("name \"{}\": Linux has it for itself, so no mirror can have it; {} are "
+                    "reserved",
+                    port.name, fmt::join(kReservedNames, ", ")));
   } else if (std::find(port_names_.begin(), port_names_.end(), port.name) != port_names_.end()) {
     errors_.add(*name->node, fmt::format("name \"{}\": another port has it", port.name));
   }
@@ -93,6 +112,8 @@ void PortReader::read_device(ConfigTable& table, ConfigPort& port) {
                             "'_', '-' or '.') or a DPDK device such as \"0000:3b:00.0\" or "
                             "\"net_memif0,role=client\"",
                             port.device, kLongestName));
+  } else if (port.device == kLoopback) {
+    errors_.add(*device->node, "device \"lo\": the loopback interface cannot be a port");
   } else if (port.device.size() > kLongestDevice) {
     errors_.add(*device->node, fmt::format("device: {} bytes long, at most {} are allowed",
                                            port.device.size(), kLongestDevice));
@@ -135,7 +156,14 @@ void PortReader::read_vlan(ConfigTable& table, ConfigPort& port) {
 }
 
 void PortReader::read_queues(ConfigTable& table, ConfigPort& port) {
-  if (const auto text = table.text("mac")) port.mac = unicast_mac(*text, errors_);
+  if (const auto text = table.text("mac")) {
+    port.mac = unicast_mac(*text, errors_);
+    const auto other = std::ranges::find(config_.ports, port.mac, &ConfigPort::mac);
+    if (port.mac && other != config_.ports.end()) {
+      errors_.add(*text->node,
+                  fmt::format("mac \"{}\": port \"{}\" has it already", text->value, other->name));
+    }
+  }
   if (const auto queues = table.integer("rx_queues", {1, kMostQueues, "receive queues"})) {
     port.rx_queues = static_cast<std::uint16_t>(*queues);
   }
@@ -160,6 +188,10 @@ void PortReader::read_addresses(ConfigTable& table, ConfigPort& port) {
                   fmt::format("addresses \"{}\": must be a unicast address, not in 0.0.0.0/8, "
                               "127.0.0.0/8 or above 223.255.255.255, nor ::, ::1 or in ff00::/8",
                               text.value));
+    } else if (is_network_or_broadcast(address)) {
+      errors_.add(*text.node, fmt::format("addresses \"{}\": is the network's own or its broadcast "
+                                          "address, must be one between",
+                                          text.value));
     } else if (is_own_address(config_, address.family, address.address) ||
                std::any_of(port.addresses.begin(), port.addresses.end(), [&](const auto& other) {
                  return other.family == address.family && other.address == address.address;

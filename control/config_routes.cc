@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "control/address_text.h"
+#include "control/config_next_hops.h"
 #include "control/config_ports.h"
 
 namespace culvert {
@@ -22,17 +23,22 @@ class RouteReader {
 
   void read_route(const toml::table& section);
   void read_neighbor(const toml::table& section);
+  // What is known once all of them are read.
+  void finish() const { next_hops_.finish(config_, errors_); }
 
  private:
   void read_prefix(const ConfigText& text, ConfigRoute& route);
+  void read_single_hop(ConfigTable& table, ConfigRoute& route);
   void read_hops(ConfigTable& table, ConfigRoute& route);
   void read_hop(const toml::table& section, ConfigRoute& route);
   [[nodiscard]] std::optional<std::uint16_t> port_of(const ConfigText& text);
   [[nodiscard]] std::optional<ParsedAddress> host_of(std::string_view key, const ConfigText& text);
-  [[nodiscard]] IpAddress via_of(const ConfigText& text, const ConfigRoute& route);
+  [[nodiscard]] std::optional<ParsedAddress> via_of(const ConfigText& text,
+                                                    const ConfigRoute& route);
 
   ConfigErrors& errors_;
   Config& config_;
+  NextHopCheck next_hops_;
 };
 
 std::optional<std::uint16_t> RouteReader::port_of(const ConfigText& text) {
@@ -59,17 +65,20 @@ std::optional<ParsedAddress> RouteReader::host_of(std::string_view key, const Co
   return std::nullopt;
 }
 
-IpAddress RouteReader::via_of(const ConfigText& text, const ConfigRoute& route) {
+// Empty when it has a fault.
+std::optional<ParsedAddress> RouteReader::via_of(const ConfigText& text, const ConfigRoute& route) {
   const auto via = host_of("via", text);
-  if (!via) return {};
+  if (!via) return std::nullopt;
   if (route.prefix.family != Family::none && via->family != route.prefix.family) {
     errors_.add(*text.node, fmt::format("via \"{}\": must be an {} address, as the prefix is",
                                         text.value, family_name(route.prefix.family)));
+    return std::nullopt;
   }
   if (is_own_address(config_, via->family, via->address)) {
     errors_.add(*text.node, fmt::format("via \"{}\": is an address of this gateway", text.value));
+    return std::nullopt;
   }
-  return via->address;
+  return via;
 }
 
 void RouteReader::read_prefix(const ConfigText& text, ConfigRoute& route) {
@@ -103,15 +112,26 @@ void RouteReader::read_route(const toml::table& section) {
   if (section.contains("nexthops")) {
     read_hops(table, route);
   } else {
-    RouteHop hop;
-    if (const auto text = table.text("via")) hop.via = via_of(*text, route);
-    const auto port =
-        route.kind == RouteKind::blackhole ? table.text("port") : table.required_text("port");
-    if (port) hop.port = port_of(*port).value_or(0);
-    if (route.kind == RouteKind::unicast) route.hops = {hop};
+    read_single_hop(table, route);
   }
   table.finish();
   config_.routes.push_back(std::move(route));
+}
+
+void RouteReader::read_single_hop(ConfigTable& table, ConfigRoute& route) {
+  const bool is_blackhole = route.kind == RouteKind::blackhole;
+  const auto text = table.text("via");
+  const auto via = text ? via_of(*text, route) : std::nullopt;
+  const auto name = is_blackhole ? table.text("port") : table.required_text("port");
+  const auto port = name ? port_of(*name) : std::nullopt;
+  if (is_blackhole) return;
+  route.hops = {{.via = via ? via->address : IpAddress{}, .port = port.value_or(0)}};
+  if (name && !port) return;
+  if (via) {
+    next_hops_.add(*text, *via, port);
+  } else if (!text && port) {
+    next_hops_.add_on_link(route.prefix, *port);
+  }
 }
 
 // nexthops = [{ via, port, weight }, ...]
@@ -151,9 +171,11 @@ void RouteReader::read_hop(const toml::table& section, ConfigRoute& route) {
   ConfigTable table(section, "nexthops", errors_);
   RouteHop hop;
   const auto via = table.required_text("via");
-  if (via) hop.via = via_of(*via, route);
+  const auto address = via ? via_of(*via, route) : std::nullopt;
+  if (address) hop.via = address->address;
   const auto port = table.required_text("port");
   const auto number = port ? port_of(*port) : std::nullopt;
+  if (address && (number || !port)) next_hops_.add(*via, *address, number);
   hop.port = number.value_or(0);
   if (const auto weight = table.integer("weight", {1, kMaxHopWeight, "as a share"})) {
     hop.weight = static_cast<std::uint16_t>(*weight);
@@ -200,6 +222,7 @@ void read_routes(ConfigTable& file, ConfigErrors& errors, Config& config) {
   RouteReader reader(errors, config);
   for (const toml::table* section : file.sections("route")) reader.read_route(*section);
   for (const toml::table* section : file.sections("neighbor")) reader.read_neighbor(*section);
+  reader.finish();
 }
 
 }  // namespace culvert

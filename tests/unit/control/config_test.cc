@@ -209,6 +209,15 @@ TEST(Config, RefusesWhatIsOutOfRangeAndSaysWhatIsAllowed) {
   const Fault faults[] = {
       {"mac = \"01:00:00:00:00:01\"", "must be a unicast address"},
       {"mac = \"02:00:00:00:00\"", "six pairs of hexadecimal digits"},
+      {"mac = \"02:00:00:00:00:0a\"\n"
+       "[[port]]\nname = \"lan\"\ndevice = \"lan0\"\nmac = \"02:00:00:00:00:0A\"",
+       "gw.toml:8:7: mac \"02:00:00:00:00:0A\": port \"wan\" has it already"},
+      {"[[port]]\nname = \"lo\"\ndevice = \"x\"", "lo, all, default are reserved"},
+      {"[[port]]\nname = \"all\"\ndevice = \"x\"", "lo, all, default are reserved"},
+      {"[[port]]\nname = \"lan\"\ndevice = \"lo\"", "the loopback interface cannot be a port"},
+      {"addresses = [\"10.77.0.0/24\"]", "must be one between"},
+      {"addresses = [\"10.77.0.255/24\"]", "must be one between"},
+      {"addresses = [\"10.77.0.3/30\"]", "must be one between"},
       {"addresses = [\"192.0.2.1\"]", "with its prefix length"},
       {"addresses = [\"2001:db8::1\"]", "with its prefix length"},
       {"addresses = [\"2001:db8::1/129\"]", "with its prefix length"},
@@ -284,7 +293,8 @@ TEST(Config, RefusesWhatIsOutOfRangeAndSaysWhatIsAllowed) {
 
 // A route with these next hops.
 std::string hops_text(const std::string& hops, const std::string& more = "") {
-  return port_with("[[route]]\nprefix = \"10.2.0.0/16\"\n" + more + "\nnexthops = [" + hops + "]");
+  return port_with("addresses = [\"192.0.2.1/24\"]\n[[route]]\nprefix = \"10.2.0.0/16\"\n" + more +
+                   "\nnexthops = [" + hops + "]");
 }
 
 TEST(Config, ReadsSeveralNextHops) {
@@ -319,6 +329,8 @@ TEST(Config, SaysWhatIsWrongWithNextHops) {
        "weight 0: must be a whole number, 1 to 256"},
       {hops_text("{ via = \"192.0.2.2\", port = \"wan\", weight = 257 }"), "weight 257: must be"},
       {hops_text("{ via = \"192.0.2.2\", port = \"wan\", wait = 2 }"), "unknown key \"wait\""},
+      {hops_text(good + ", { via = \"198.51.100.2\", port = \"wan\" }"),
+       "via \"198.51.100.2\": must be on a network of port \"wan\": 192.0.2.0/24"},
       {hops_text("{ via = \"2001:db8::2\", port = \"wan\" }"),
        "must be an IPv4 address, as the prefix is"},
       {hops_text(good + ", " + good), "via \"192.0.2.2\" on port \"wan\" is given twice"},
@@ -326,6 +338,51 @@ TEST(Config, SaysWhatIsWrongWithNextHops) {
   };
   for (const auto& fault : kFaults) {
     EXPECT_THAT(errors_of(fault.text), ElementsAre(HasSubstr(fault.message))) << fault.text;
+  }
+}
+
+TEST(Config, TakesBothAddressesOfAPointToPointNetworkAndSingleOnes) {
+  for (const std::string_view address : {"10.77.0.0/31", "10.77.0.1/31", "10.77.0.0/32",
+                                         "10.77.0.255/32", "10.77.0.255/16", "2001:db8::/64"}) {
+    EXPECT_THAT(errors_of(port_with("addresses = [\"" + std::string(address) + "\"]")),
+                ElementsAre())
+        << address;
+  }
+}
+
+TEST(Config, TakesNextHopsOnNetworksOfTheirPortOnly) {
+  constexpr std::string_view kPorts =
+      "addresses = [\"192.0.2.1/24\", \"2001:db8::1/64\"]\n"
+      "[[port]]\nname = \"lan\"\ndevice = \"lan0\"\naddresses = [\"10.1.0.1/16\"]\n"
+      "[[route]]\nprefix = \"198.51.100.0/25\"\nport = \"wan\"\n"
+      "[[route]]\nprefix = \"10.9.0.0/16\"\n";
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"via = \"192.0.2.9\"\nport = \"wan\"", ""},
+      {"via = \"10.1.200.9\"\nport = \"lan\"", ""},
+      {"via = \"198.51.100.9\"\nport = \"wan\"", ""},  // by the route on the link
+      {"via = \"203.0.113.9\"\nport = \"wan\"",
+       "gw.toml:14:7: via \"203.0.113.9\": must be on a network of port \"wan\": "
+       "198.51.100.0/25, 192.0.2.0/24"},
+      {"via = \"192.0.2.9\"\nport = \"lan\"", "must be on a network of port \"lan\": 10.1.0.0/16"},
+      {"via = \"198.51.100.129\"\nport = \"wan\"", "must be on a network"},
+      {"port = \"wan\"\n[[route]]\nprefix = \"2001:db8:1::/48\"\nvia = \"2001:db8::2\"\n"
+       "port = \"wan\"",
+       ""},
+      {"port = \"wan\"\n[[route]]\nprefix = \"2001:db8:1::/48\"\nvia = \"fe80::2\"\n"
+       "port = \"lan\"",
+       ""},
+      {"port = \"wan\"\n[[route]]\nprefix = \"2001:db8:1::/48\"\nvia = \"2001:db8::2\"\n"
+       "port = \"lan\"",
+       "port \"lan\" has no IPv6 network"},
+      {"via = \"203.0.113.9\"\ntype = \"blackhole\"", ""},
+  };
+  for (const auto& [lines, message] : cases) {
+    const auto errors = errors_of(port_with(std::string(kPorts) + std::string(lines)));
+    if (message.empty()) {
+      EXPECT_THAT(errors, ElementsAre()) << lines;
+    } else {
+      EXPECT_THAT(errors, ElementsAre(HasSubstr(std::string(message)))) << lines;
+    }
   }
 }
 
