@@ -99,13 +99,15 @@ std::vector<Entry> start_entries(const Config& config) {
   add(fmt::format("dataplane: poll {}", config.poll == PollMode::busy ? "busy" : "adaptive"));
   add(fmt::format("dataplane: huge_pages {}", config.huge_pages));
   add(fmt::format("dataplane: af_xdp {}", config.af_xdp));
-  add(fmt::format("dataplane: mbufs {}", config.mbufs));
+  add(config.mbufs == 0 ? "dataplane: mbufs chosen at start, from ports and queues"
+                        : fmt::format("dataplane: mbufs {}", config.mbufs));
   add(fmt::format("esp: large_window_slots {}", config.window_slots));
   add(fmt::format("esp: fragment_timeout {}", config.fragment_patience_ms));
   add(fmt::format("xfrm: spread {}", config.spreads_xfrm_policies));
   add(fmt::format("control: group {}", config.group.empty() ? "none" : config.group));
-  add(fmt::format("control: state_dir {}",
-                  config.state_dir.empty() ? "default" : config.state_dir.string()));
+  add(fmt::format("control: state_dir {}", config.state_dir.empty()
+                                               ? "of the instance's name in /var/lib/culvert"
+                                               : config.state_dir.string()));
   return entries;
 }
 

@@ -217,6 +217,7 @@ void PortReader::read_port(const toml::table& section) {
   } else {
     read_device(table, port);
     read_queues(table, port);
+    table.mention({"parent", "vlan"});
   }
   read_addresses(table, port);
   if (const auto mtu = table.integer("mtu", {kLeastMtu, kMostMtu, "bytes of IP packet"})) {

@@ -120,6 +120,7 @@ void RouteReader::read_route(const toml::table& section) {
 
 void RouteReader::read_single_hop(ConfigTable& table, ConfigRoute& route) {
   const bool is_blackhole = route.kind == RouteKind::blackhole;
+  table.mention({"nexthops"});
   const auto text = table.text("via");
   const auto via = text ? via_of(*text, route) : std::nullopt;
   const auto name = is_blackhole ? table.text("port") : table.required_text("port");

@@ -76,6 +76,10 @@ const toml::node* ConfigTable::node(std::string_view key) {
   return table_.get(key);
 }
 
+void ConfigTable::mention(const std::vector<std::string_view>& keys) {
+  known_.insert(known_.end(), keys.begin(), keys.end());
+}
+
 std::optional<std::int64_t> ConfigTable::integer(std::string_view key, const Range& range) {
   const toml::node* value = node(key);
   if (value == nullptr) return std::nullopt;

@@ -60,6 +60,8 @@ class ConfigTable {
   [[nodiscard]] const toml::node* node(std::string_view key);
   // One [section]; nullptr when absent.
   [[nodiscard]] const toml::table* section(std::string_view key);
+  // Keys that would be allowed, too; they are not there.
+  void mention(const std::vector<std::string_view>& keys);
   // The tables of [[key]].
   [[nodiscard]] std::vector<const toml::table*> sections(std::string_view key);
 

@@ -4,7 +4,7 @@
 
 The units for systemd and the example configurations are installed into a folder of its own; every
 program that a unit starts must be one that is installed, and the examples with keys must be closed
-to others.
+to others. Then faults are seeded, and must be found.
 """
 
 import json
@@ -26,25 +26,32 @@ EXAMPLES = [
     "nat-traversal.toml",
     "nat-traversal.xfrm",
     "nic.toml",
+    "reference.toml",
     "site-to-site.toml",
     "site-to-site.xfrm",
 ]
 PROGRAM = re.compile(r"^Exec\w+=(\S+)", re.MULTILINE)
 
 
-def faults(build, root):
-    """What is wrong with an installation of the files tagged `config` below `root`."""
+def install(build, root):
+    """Puts the files tagged `config` below `root`; all programs that a whole installation has."""
     meson = shlex.split(os.environ.get("MESON", "meson"))
     subprocess.run(
         meson + ["install", "-C", build, "--no-rebuild", "--tags", "config", "--destdir", root],
         check=True, stdout=subprocess.DEVNULL)
-    installed = {}
-    for folder, _, names in os.walk(root):
-        for name in names:
-            installed[name] = os.path.join(folder, name)
     listing = subprocess.run(meson + ["introspect", "--installed", build], check=True,
                              capture_output=True, text=True).stdout
-    programs = set(json.loads(listing).values())
+    return set(json.loads(listing).values())
+
+
+def files_below(root):
+    return {name: os.path.join(folder, name)
+            for folder, _, names in os.walk(root) for name in names}
+
+
+def faults(root, programs):
+    """What is wrong with what was installed below `root`."""
+    installed = files_below(root)
     started = 0
     for name in UNITS + EXAMPLES:
         if name not in installed:
@@ -63,13 +70,27 @@ def faults(build, root):
             yield f"{name} holds keys and has mode {mode:04o}"
 
 
+def seed_faults(root):
+    """Three of them."""
+    installed = files_below(root)
+    os.remove(installed["reference.toml"])
+    os.chmod(installed["site-to-site.xfrm"], 0o640)
+    with open(installed["culvertd@.service"], "a", encoding="utf-8") as unit:
+        unit.write("ExecStop=/nowhere/culvertd\n")
+    return 3
+
+
 def main():
     with tempfile.TemporaryDirectory() as root:
-        found = list(faults(sys.argv[1], root))
+        programs = install(sys.argv[1], root)
+        found = list(faults(root, programs))
+        seeded = seed_faults(root)
+        missed = len(found) + seeded - len(list(faults(root, programs)))
     for fault in found:
         print(fault)
-    print(f"{len(UNITS + EXAMPLES)} files, {len(found)} faults")
-    return 1 if found else 0
+    print(f"{len(UNITS + EXAMPLES)} files, {len(found)} faults, "
+          f"{missed} of {seeded} seeded ones not found")
+    return 1 if found or missed else 0
 
 
 if __name__ == "__main__":

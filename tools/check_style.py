@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Checks what a formatter does not: licence line, notes to self, long lines and files.
 
-`check_style.py [ROOT]`. Files over 400 lines are a warning: split by concept, not by size.
+`check_style.py [ROOT]`; `check_style.py --self-test` proves that it finds faults. Files over 400
+lines are a warning: split by concept, not by size.
 """
 
 import os
 import re
 import sys
+import tempfile
 
 FOLDERS = ("bench", "configs", "control", "crypto", "dataplane", "tests", "tools")
 SOURCES = (".cc", ".h", ".py", ".sh", ".build")
@@ -49,7 +51,48 @@ def check_file(path, lines):
             yield f"{path}:{number}: white space at the end"
 
 
+# A file's path and lines, and the number of faults in it.
+SEEDED = [
+    ("a.cc", [f"// {LICENCE}", "int a;"], 0),
+    ("a.cc", ["int a;"], 1),
+    ("tool", ["#!/bin/bash", f"# {LICENCE}"], 0),
+    ("tool", ["#!/bin/bash", "true", f"# {LICENCE}"], 1),
+    ("meson.build", ["project()"], 0),
+    ("a.h", [f"// {LICENCE}", "#pragma once"], 0),
+    ("a.h", [f"// {LICENCE}", "int a;"], 1),
+    ("a.py", [f"# {LICENCE}", "x" * MOST_COLUMNS], 0),
+    ("a.py", [f"# {LICENCE}", "x" * (MOST_COLUMNS + 1)], 1),
+    ("a.cc", [f"// {LICENCE}", "x" * (MOST_COLUMNS + 1)], 0),
+    ("a.cc", [f"// {LICENCE}", "int a; "], 1),
+    ("a.cc", [f"// {LICENCE}", "int a;  // TO" "DO: more"], 1),
+    ("a.cc", [f"// {LICENCE}", "int a;  // FIX" "ME \t"], 2),
+]
+
+
+def self_test():
+    with tempfile.TemporaryDirectory() as root:
+        for folder in ("tools", "elsewhere"):
+            os.mkdir(os.path.join(root, folder))
+            for name, mode in (("a.cc", 0o644), ("script", 0o755), ("text", 0o644)):
+                path = os.path.join(root, folder, name)
+                with open(path, "w", encoding="utf-8") as source:
+                    source.write("#!/bin/sh\n")
+                os.chmod(path, mode)
+        seen = sorted(sources(root))
+    wrong = [] if seen == ["tools/a.cc", "tools/script"] else [f"it reads {seen}"]
+    for path, lines, count in SEEDED:
+        found = list(check_file(path, lines))
+        if len(found) != count:
+            wrong.append(f"{path} {lines} has {count} faults: {found}")
+    for text in wrong:
+        print(text)
+    print(f"{len(SEEDED)} files with seeded faults, {len(wrong)} not as they should be")
+    return 1 if wrong else 0
+
+
 def main(arguments):
+    if arguments == ["--self-test"]:
+        return self_test()
     root = arguments[0] if arguments else os.path.join(os.path.dirname(__file__), "..")
     faults = 0
     files = 0

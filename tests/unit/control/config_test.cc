@@ -189,6 +189,12 @@ TEST(Config, ListsTheKeysWhenAnUnknownOneIsLikeNone) {
       ElementsAre(HasSubstr("unknown key \"frobnication\" in [log]: allowed are audit, level")));
 }
 
+TEST(Config, ListsTheKeysOfBothSortsOfPorts) {
+  EXPECT_THAT(errors_of(port_with("frobnication = 1")),
+              ElementsAre(HasSubstr("allowed are name, device, mac, rx_queues, ring_size, parent, "
+                                    "vlan, addresses, mtu")));
+}
+
 TEST(Config, SaysWhereTheSyntaxIsWrong) {
   EXPECT_THAT(errors_of("[[port]\nname = \"wan\"\n"), ElementsAre(HasSubstr("gw.toml:1:")));
 }
