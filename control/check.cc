@@ -21,12 +21,13 @@ namespace {
 
 // What the batch files make. The configuration's own policies are tried, too; config_lines() has
 // them.
-Result<std::vector<std::string>> batch_lines(const Config& config, const std::string& instance) {
+Result<std::vector<std::string>> batch_lines(const Config& config, const std::string& instance,
+                                             KeyReport report) {
   if (config.batch_files.empty() && config.policies.empty()) return std::vector<std::string>{};
-  const auto wanted =
-      WantedTables::load(config, instance, {}, [&config](Family family, const IpAddress& address) {
-        return is_configured_address(config, family, address);
-      });
+  const auto wanted = WantedTables::load(config, instance, {}, report,
+                                         [&](Family family, const IpAddress& address) {
+                                           return is_configured_address(config, family, address);
+                                         });
   if (!wanted) return wanted.error();
   const SaManager& manager = (*wanted)->manager();
   std::vector<std::string> lines;
@@ -66,13 +67,15 @@ Result<std::vector<std::string>> running_lines(ApiClient& client,
 }  // namespace
 
 Result<CheckReport> check_configuration(const Config& config, const std::string& instance) {
-  const auto batch = batch_lines(config, instance);
+  auto client = ApiClient::connect(instance);
+  // SAs that run go on with their own sequence numbers.
+  const auto batch =
+      batch_lines(config, instance, client ? KeyReport::unsaid : KeyReport::first_sequences);
   if (!batch) return batch.error();
   std::vector<std::string> wanted = config_lines(config);
   wanted.insert(wanted.end(), batch->begin(), batch->end());
 
   CheckReport report;
-  auto client = ApiClient::connect(instance);
   report.is_running = client.has_value();
   std::vector<std::string> running;
   if (client) {

@@ -26,11 +26,12 @@ ReloadReport Gateway::reload(const std::optional<std::filesystem::path>& file, R
   for (const ConfigError& error : loaded.errors) report.faults.push_back(error.text());
   if (!loaded.config) return end(ReloadOutcome::faulty);
   const Config config = with_ports_as_in(*loaded.config, config_);
-  const auto wanted = WantedTables::load(config, options_.instance, options_.batch_files,
-                                         [&](Family family, const IpAddress& address) {
-                                           return is_configured_address(config, family, address) ||
-                                                  forwarding_.is_our_address(family, address);
-                                         });
+  const auto wanted =
+      WantedTables::load(config, options_.instance, options_.batch_files, KeyReport::unsaid,
+                         [&](Family family, const IpAddress& address) {
+                           return is_configured_address(config, family, address) ||
+                                  forwarding_.is_our_address(family, address);
+                         });
   const auto change = wanted ? TableChange::between(*manager_, (*wanted)->manager())
                              : Result<TableChange>(wanted.error());
   if (!change) {

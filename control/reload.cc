@@ -77,7 +77,8 @@ std::string reload_text(const ReloadReport& report, std::string_view instance) {
 
 void log_report(const ReloadReport& report) {
   for (const std::string& fault : report.faults) spdlog::error("reload: {}", fault);
-  for (const std::string& line : report.changes) spdlog::info("reload: {}", line);
+  const char* fate = report.outcome == ReloadOutcome::changed ? "" : "not applied: ";
+  for (const std::string& line : report.changes) spdlog::info("reload: {}{}", fate, line);
   const bool is_fine =
       report.outcome == ReloadOutcome::unchanged || report.outcome == ReloadOutcome::changed;
   const auto level = is_fine ? spdlog::level::info : spdlog::level::err;

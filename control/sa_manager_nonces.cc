@@ -86,7 +86,8 @@ Result<std::uint64_t> SaManager::first_sequence(const Sa& sa, const SaPlan& plan
     transaction_.has_floors = true;
     sequence = std::max(sequence, *floor);
     const bool is_news = sa.origin == SaOrigin::manual || *floor != 0;
-    if (is_news && transform_info(plan.transform)->is_counter_mode) {
+    const bool is_said = is_news && options_.says_first_sequences;
+    if (is_said && transform_info(plan.transform)->is_counter_mode) {
       spdlog::warn(
           "{}: a manual key for a counter-mode algorithm (RFC 4106 2 wants automatic "
           "ones); its sequence numbers begin at {}",

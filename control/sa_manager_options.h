@@ -35,6 +35,7 @@ struct SaManagerOptions {
   std::string floor_file;                                // for example /var/lib/culvert/NAME/floors
   PolicyVerdict default_verdict = PolicyVerdict::block;  // [policy] default
   bool spreads_xfrm_policies = false;                    // [xfrm] spread
+  bool says_first_sequences = true;                      // of new manual keys, to the log
   // Is this address one of ours (a port's)? For SAs whose direction was not given.
   std::function<bool(Family, const IpAddress&)> is_our_address;
   // For tests; the system's real-time clock when empty.

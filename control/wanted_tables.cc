@@ -38,7 +38,7 @@ Result<void> load_tables(SaManager& manager, const Config& config,
 
 Result<std::unique_ptr<WantedTables>> WantedTables::load(
     const Config& config, const std::string& instance,
-    std::span<const std::filesystem::path> more_files,
+    std::span<const std::filesystem::path> more_files, KeyReport report,
     std::function<bool(Family, const IpAddress&)> is_our_address) {
   std::unique_ptr<WantedTables> tables(new WantedTables);
   tables->descriptors_.fill(-1);
@@ -49,6 +49,7 @@ Result<std::unique_ptr<WantedTables>> WantedTables::load(
   SaManagerOptions options = manager_options(config);
   options.floor_storage = FloorStorage::read_only;
   options.floor_file = floor_file(config, instance).string();
+  options.says_first_sequences = report == KeyReport::first_sequences;
   options.is_our_address = std::move(is_our_address);
   tables->manager_.emplace(tables->regions_, tables->channel_, std::move(options));
   if (const auto loaded = load_tables(*tables->manager_, config, more_files); !loaded) {

@@ -24,6 +24,10 @@ namespace culvert {
 [[nodiscard]] Result<void> load_tables(SaManager& manager, const Config& config,
                                        std::span<const std::filesystem::path> more_files);
 
+// Whether it is said where the sequence numbers of manual keys would begin. Of SAs that run
+// already, and go on, it would not be true.
+enum class KeyReport : std::uint8_t { first_sequences, unsaid };
+
 // The same in regions that nobody else sees and without a dataplane: what a configuration would
 // bring, for whoever wants to know before anything is changed.
 class WantedTables {
@@ -31,7 +35,7 @@ class WantedTables {
   // Errors are what is wrong in a batch file.
   [[nodiscard]] static Result<std::unique_ptr<WantedTables>> load(
       const Config& config, const std::string& instance,
-      std::span<const std::filesystem::path> more_files,
+      std::span<const std::filesystem::path> more_files, KeyReport report,
       std::function<bool(Family, const IpAddress&)> is_our_address);
   ~WantedTables();  // wipes the keys
   WantedTables(const WantedTables&) = delete;

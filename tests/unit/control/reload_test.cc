@@ -3,6 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <sstream>
 
 namespace culvert {
 namespace {
@@ -40,6 +45,29 @@ TEST(ReloadReport, MarksWhatNeedsARestart) {
                                        "west");
   EXPECT_THAT(text, HasSubstr("! - port wan: mtu 1500\n  + log: level info\n"));
   EXPECT_THAT(text, HasSubstr("nothing was changed"));
+}
+
+std::string logged(const ReloadReport& report) {
+  std::ostringstream text;
+  const auto before = spdlog::default_logger();
+  auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(text);
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", std::move(sink)));
+  log_report(report);
+  spdlog::set_default_logger(before);
+  return text.str();
+}
+
+TEST(ReloadLog, TellsWhatWasAppliedFromWhatWasNot) {
+  ReloadReport report{.file = "/etc/gw.toml",
+                      .outcome = ReloadOutcome::changed,
+                      .changes = {"+ neighbor"},
+                      .needs_restart = {},
+                      .faults = {}};
+  EXPECT_THAT(logged(report), HasSubstr("reload: + neighbor"));
+  for (const auto outcome : {ReloadOutcome::failed, ReloadOutcome::needs_restart}) {
+    report.outcome = outcome;
+    EXPECT_THAT(logged(report), HasSubstr("reload: not applied: + neighbor"));
+  }
 }
 
 }  // namespace
