@@ -87,6 +87,9 @@ void Gateway::make_manager() {
   manager_.emplace(regions_, *dataplane_, std::move(wanted));
   manager_->add_listener(&events_);
   events_.set_audits(config_.audits);
+  std::vector<std::string> names;
+  for (const ConfigPort& port : config_.ports) names.push_back(port.name);
+  events_.set_ports(std::move(names));
   trace_.emplace(regions_, *dataplane_, *manager_, config_);
 }
 

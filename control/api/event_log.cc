@@ -51,6 +51,11 @@ Json& EventLog::append(std::string_view name, std::uint64_t time_ns) {
       Json{{"number", next_number_++}, {"time", time_text(time_ns)}, {"event", name}});
 }
 
+// The dataplane's numbers are not trusted to be those of ports.
+std::string EventLog::port_name(std::uint32_t port) const {
+  return port < ports_.size() ? ports_[port] : std::to_string(port);
+}
+
 void EventLog::add(const Event& event) {
   switch (event.type) {
     case EventType::audit: {
@@ -67,7 +72,7 @@ void EventLog::add(const Event& event) {
     }
     case EventType::link_change: {
       Json& entry = append("link", event.time_ns);
-      entry["port"] = event.port;
+      entry["port"] = port_name(event.port);
       entry["is_up"] = event.value != 0;
       return;
     }

@@ -4,7 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "control/api/protocol.h"
 #include "control/result.h"
@@ -22,6 +25,9 @@ class EventLog final : public SaListener {
   // Whether auditable drops are kept (RFC 4303 4: the administrator says so).
   void set_audits(bool audits) { audits_ = audits; }
 
+  // What the ports are called, in their order.
+  void set_ports(std::vector<std::string> names) { ports_ = std::move(names); }
+
   // Of the dataplane. Those about SAs come through the listener, once they are true for control.
   void add(const Event& event);
 
@@ -35,7 +41,10 @@ class EventLog final : public SaListener {
  private:
   Json& append(std::string_view name, std::uint64_t time_ns);
 
+  [[nodiscard]] std::string port_name(std::uint32_t port) const;
+
   bool audits_ = true;
+  std::vector<std::string> ports_;
   std::deque<Json> events_;
   std::uint64_t next_number_ = 1;
 };

@@ -22,5 +22,15 @@ TEST(EventLog, KeepsAuditableDropsUnlessToldNotTo) {
   EXPECT_EQ(kept(log), 2u) << "other events are kept";
 }
 
+TEST(EventLog, NamesThePortOfALink) {
+  EventLog log;
+  log.set_ports({"lan", "wan"});
+  log.add({.type = EventType::link_change, .port = 1, .value = 1});
+  log.add({.type = EventType::link_change, .port = 7, .value = 1});
+  const Json events = log.view(Json::object())->at("events");
+  EXPECT_EQ(events.at(0).at("port"), "wan");
+  EXPECT_EQ(events.at(1).at("port"), "7") << "the dataplane's numbers are not trusted";
+}
+
 }  // namespace
 }  // namespace culvert
