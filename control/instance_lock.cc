@@ -77,9 +77,13 @@ Result<pid_t> running_instance(std::string_view instance) {
   if (!folder) return folder.error();
   const UniqueFd lock(open((*folder / kLockFile).c_str(), O_RDWR | O_CLOEXEC));
   if (!lock.is_open()) {
-    if (errno == ENOENT) return pid_t{0};
-    return Error{errno, fmt::format("{}: {}", (*folder / kLockFile).string(),
-                                    std::generic_category().message(errno))};
+    const int code = errno;
+    if (code == ENOENT) return pid_t{0};
+    const char* hint =
+        code == EACCES ? "; an instance is for root, or whoever started it, to look after" : "";
+    return Error{code,
+                 fmt::format("instance \"{}\": {}: {}{}", instance, (*folder / kLockFile).string(),
+                             std::generic_category().message(code), hint)};
   }
   struct flock request = whole_file();
   if (fcntl(lock.get(), F_GETLK, &request) != 0) {

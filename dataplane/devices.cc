@@ -245,7 +245,10 @@ std::string open_devices(const StartConfig& start, rte_mempool& pool, std::span<
     } else {
       port.device = open_dpdk_device(config);
       error = port.device == Port::kNoDevice
-                  ? about(config) + "no such DPDK device, or its driver did not start"
+                  ? about(config) +
+                        "no such DPDK device, or its driver did not start; a device is a PCI "
+                        "address as `dpdk-devbind.py --status` lists them, or a "
+                        "virtual one such as net_memif0,role=client"
                   : bring_up(port, config, start.worker_count, pool);
     }
     rte_log_set_level(RTE_LOGTYPE_EAL, static_cast<std::uint32_t>(level));
