@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdio>
+#include <system_error>
 #include <utility>
 
 #include "control/api/paths.h"
@@ -29,6 +32,13 @@ constexpr milliseconds kEndPatience{5000};
 // Children write whole lines; they are passed on as they are.
 void pass_on(const std::string& line) {
   std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+// The system's words, whatever it was that was not allowed.
+bool is_about_rights(const std::string& line) {
+  return std::ranges::any_of(std::array{EPERM, EACCES}, [&line](int code) {
+    return line.find(std::generic_category().message(code)) != std::string::npos;
+  });
 }
 
 }  // namespace
@@ -75,7 +85,10 @@ Result<void> Supervisor::start_services() {
 Result<void> Supervisor::start(Service& service) {
   if (!service.process) service.process = std::make_unique<ChildProcess>(loop_);
   service.started = EventLoop::Clock::now();
-  return service.process->start(service.arguments, pass_on);
+  return service.process->start(service.arguments, [this, &service](const std::string& line) {
+    pass_on(line);
+    if (!is_ready_) service.said = line;
+  });
 }
 
 void Supervisor::reap() {
@@ -83,27 +96,31 @@ void Supervisor::reap() {
     int status = 0;
     if (!service->process || !service->process->reap(status)) continue;
     const std::string text = fmt::format("{} {}", service->name, exit_text(status));
-    if (!is_ready_) return fail(text + " before the gateway was ready");
-    restart_later(*service);
-    spdlog::warn("{}; starting it again in {} ms", text, service->restart_delay.count());
+    if (is_ending_) continue;
+    if (!is_ready_) {
+      return fail(is_about_rights(service->said) ? EPERM : ECHILD,
+                  text + " before the gateway was ready");
+    }
+    restart_later(*service, text);
   }
 }
 
-void Supervisor::restart_later(Service& service) {
+void Supervisor::restart_later(Service& service, const std::string& why) {
   const bool lived_well = EventLoop::Clock::now() - service.started >= kLivesWell;
   service.restart_delay = lived_well || service.restart_delay.count() == 0
                               ? kFirstRestartDelay
                               : std::min(2 * service.restart_delay, kLongestRestartDelay);
-  loop_.after(service.restart_delay, [this, &service] {
+  // Said no sooner: a signal to the whole group ends a service first, and then us.
+  loop_.after(service.restart_delay, [this, &service, why] {
+    spdlog::warn("{}; starting it again after {} ms", why, service.restart_delay.count());
     if (const auto started = start(service); !started) {
-      spdlog::error("{}: {}", service.name, started.error().message);
-      restart_later(service);
+      restart_later(service, fmt::format("{}: {}", service.name, started.error().message));
     }
   });
 }
 
-void Supervisor::fail(std::string message) {
-  if (failure_.empty()) failure_ = std::move(message);
+void Supervisor::fail(int code, std::string message) {
+  if (!failure_) failure_ = Error{code, std::move(message)};
   loop_.stop();
 }
 
@@ -114,8 +131,12 @@ void Supervisor::check_ready(const std::function<void()>& on_ready) {
 }
 
 Result<void> Supervisor::run(const std::function<void()>& on_ready) {
-  loop_.on_signal(SIGTERM, [this] { loop_.stop(); });
-  loop_.on_signal(SIGINT, [this] { loop_.stop(); });
+  for (const int signal : {SIGTERM, SIGINT}) {
+    loop_.on_signal(signal, [this] {
+      is_ending_ = true;
+      loop_.stop();
+    });
+  }
   loop_.on_signal(SIGHUP, [] {});
   if (const auto prepared = prepare(); !prepared) return prepared;
   EventLoop::TimerId poll = 0;
@@ -130,13 +151,13 @@ Result<void> Supervisor::run(const std::function<void()>& on_ready) {
     });
     loop_.after(kStartPatience, [this] {
       if (is_ready_) return;
-      fail(fmt::format("the gateway is not ready after {} s", kStartPatience.count()));
+      fail(ETIMEDOUT, fmt::format("the gateway is not ready after {} s", kStartPatience.count()));
     });
   }
   loop_.run();
   loop_.cancel(poll);
   tear_down();
-  if (!failure_.empty()) return Error{ECHILD, failure_};
+  if (failure_) return *failure_;
   return {};
 }
 

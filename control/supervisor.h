@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,8 @@ class Supervisor {
   Supervisor& operator=(const Supervisor&) = delete;
 
   // Runs until SIGTERM or SIGINT. `on_ready` is called once, when the gateway forwards (or the
-  // regions are held). An error when it did not come that far; the children's own reasons are on
-  // standard error by then.
+  // regions are held). An error when it did not come that far, EPERM when a child was not allowed
+  // something; the children's own reasons are on standard error by then.
   [[nodiscard]] Result<void> run(const std::function<void()>& on_ready);
 
  private:
@@ -44,15 +45,16 @@ class Supervisor {
     std::unique_ptr<ChildProcess> process;
     std::chrono::milliseconds restart_delay{0};
     EventLoop::Clock::time_point started{};
+    std::string said;  // the last line before the gateway was ready
   };
 
   [[nodiscard]] Result<void> prepare();
   [[nodiscard]] Result<void> start_services();
   [[nodiscard]] Result<void> start(Service& service);
   void reap();
-  void restart_later(Service& service);
+  void restart_later(Service& service, const std::string& why);
   void check_ready(const std::function<void()>& on_ready);
-  void fail(std::string message);
+  void fail(int code, std::string message);
   void tear_down();
 
   EventLoop& loop_;
@@ -66,7 +68,8 @@ class Supervisor {
   Service dataplane_{.name = "culvertd", .arguments = {}, .process = nullptr};
   Service control_{.name = "culvert-control", .arguments = {}, .process = nullptr};
   bool is_ready_ = false;
-  std::string failure_;
+  bool is_ending_ = false;
+  std::optional<Error> failure_;
 };
 
 }  // namespace culvert
