@@ -263,6 +263,11 @@ int run(const Options& options) {
     for (const TrafficKind& kind : kinds) std::puts(name_of(kind).c_str());
     return 0;
   }
+  if (kinds.empty()) {
+    std::fprintf(stderr, "throughput: --filter %s: no case has it; see --list\n",
+                 options.filter.c_str());
+    return 2;
+  }
   ThroughputGateway gateway;
   const std::string error = gateway.start(
       {.core = static_cast<std::uint16_t>(options.core),
@@ -303,6 +308,7 @@ int main(int argc, char** argv) {
   app.add_flag("--list", options.is_list, "print the names of the cases and end");
   CLI11_PARSE(app, argc, argv);
   const int status = culvert::run(options);
-  if (!options.is_list) rte_eal_cleanup();
+  const bool has_begun = !options.is_list && status != 2;
+  if (has_begun) rte_eal_cleanup();
   return status;
 }

@@ -89,7 +89,8 @@ Result<CheckReport> check_configuration(const Config& config, const std::string&
   return report;
 }
 
-int print_check(const std::string& program, const std::string& file, const std::string& instance) {
+Result<void> print_check(const std::string& program, const std::string& file,
+                         const std::string& instance) {
   const auto complain = [&program](const std::string& message) {
     for (const std::string& line : error_lines(message)) {
       std::fprintf(stderr, "%s: %s\n", program.c_str(), line.c_str());
@@ -97,12 +98,12 @@ int print_check(const std::string& program, const std::string& file, const std::
   };
   const auto loaded = load_config(file, this_machine());
   for (const ConfigError& error : loaded.errors) complain(error.text());
-  if (!loaded.config) return 1;
+  if (!loaded.config) return Error{code_of(loaded.errors), ""};
   set_up_log(program, loaded.config->log_level);
   const auto report = check_configuration(*loaded.config, instance);
   if (!report) {
     complain(report.error().message);
-    return 1;
+    return Error{report.error().code, ""};
   }
   std::printf("%s: no faults\n", file.c_str());
   if (!report->is_running) {
@@ -113,7 +114,7 @@ int print_check(const std::string& program, const std::string& file, const std::
     std::printf("instance %s would change at its next start\n", instance.c_str());
   }
   for (const std::string& line : report->changes) std::printf("  %s\n", line.c_str());
-  return 0;
+  return {};
 }
 
 }  // namespace culvert

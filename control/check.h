@@ -21,8 +21,8 @@ struct CheckReport {
                                                       const std::string& instance);
 
 // The same from file to terminal: faults to standard error, each a line behind "PROGRAM: ", the
-// report to standard output. The exit code: 0 no faults, 1 faults.
-[[nodiscard]] int print_check(const std::string& program, const std::string& file,
-                              const std::string& instance);
+// report to standard output. An error was printed already: EACCES where a file may not be read.
+[[nodiscard]] Result<void> print_check(const std::string& program, const std::string& file,
+                                       const std::string& instance);
 
 }  // namespace culvert

@@ -4,12 +4,24 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "control/api/paths.h"
 #include "control/error_lines.h"
 
 namespace culvert {
 
+OptionCheck unsigned_check() {
+  return [](const std::string& word) {
+    return word.starts_with('-') ? word + ": must be 0 or more" : std::string();
+  };
+}
+
 void add_instance_option(CLI::App& command, std::string& instance) {
-  command.add_option("--instance", instance, "name of the instance")->capture_default_str();
+  command.add_option("--instance", instance, "name of the instance")
+      ->check([](const std::string& name) {
+        const auto folder = instance_dir(name);
+        return folder ? std::string() : folder.error().message;
+      })
+      ->capture_default_str();
 }
 
 std::vector<std::string> command_words(std::vector<std::string> words) {

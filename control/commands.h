@@ -33,6 +33,11 @@ void add_policy_commands(CLI::App& app, Action& action);  // policy add, policy 
 void add_reload_command(CLI::App& app, Action& action);   // reload
 void add_run_commands(CLI::App& app, Action& action);     // up, down, hold, check, exec, ip, replay
 
+// What an option's check says: nothing, or what is wrong with the word behind it.
+using OptionCheck = std::function<std::string(const std::string&)>;
+// CLI11 takes -1 for the largest number there is.
+[[nodiscard]] OptionCheck unsigned_check();
+
 // Adds --instance NAME.
 void add_instance_option(CLI::App& command, std::string& instance);
 

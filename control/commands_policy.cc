@@ -7,6 +7,7 @@
 #include "control/api/client.h"
 #include "control/api/paths.h"
 #include "control/commands.h"
+#include "control/policy_text.h"
 
 namespace culvert {
 namespace {
@@ -53,14 +54,14 @@ void add_options(CLI::App& command, std::span<const Option> options,
   }
 }
 
-Json policy_json(const PolicyArguments& arguments) {
-  Json policy = Json::object();
+PolicyFields policy_fields(const PolicyArguments& arguments) {
+  PolicyFields policy;
   for (std::size_t i = 0; i < arguments.values.size(); ++i) {
     const Option& option = i < kNames.size() ? kNames[i] : kRest[i - kNames.size()];
     if (!arguments.values[i].empty()) policy[option.field] = arguments.values[i];
   }
-  if (arguments.spreads) policy["spread"] = true;
-  if (arguments.is_optional) policy["template.optional"] = true;
+  if (arguments.spreads) policy["spread"] = "true";
+  if (arguments.is_optional) policy["template.optional"] = "true";
   return policy;
 }
 
@@ -74,6 +75,14 @@ int ask(const PolicyArguments& arguments, const char* view, const Json& paramete
   }
   if (arguments.as_json) std::printf("%s\n", answer->dump().c_str());
   return kExitOk;
+}
+
+// Says what is wrong with a policy, if anything is, before anybody is asked.
+bool is_well_formed(const PolicyReading& reading) {
+  for (const PolicyFault& fault : reading.faults) {
+    std::fprintf(stderr, "culvert: %s\n", fault.message.c_str());
+  }
+  return reading.faults.empty();
 }
 
 void add_add(CLI::App& group, Action& action) {
@@ -95,7 +104,9 @@ void add_add(CLI::App& group, Action& action) {
       "      --src 10.1.0.5-10.1.0.90 --protocol udp --dst-ports 1000-2000");
   command->callback([&action, arguments] {
     action = [arguments] {
-      return ask(*arguments, "policy_add", {{"policy", policy_json(*arguments)}});
+      const auto reading = policy_of_fields(policy_fields(*arguments), PolicyOrigin::command);
+      if (!is_well_formed(reading)) return kExitUsage;
+      return ask(*arguments, "policy_add", {{"policy", policy_fields(*arguments)}});
     };
   });
 }
@@ -113,8 +124,12 @@ void add_delete(CLI::App& group, Action& action) {
   command->callback([&action, arguments, index] {
     const bool by_index = index->count() != 0;
     action = [arguments, by_index] {
-      const Json parameters =
-          by_index ? Json{{"index", arguments->index}} : Json{{"policy", policy_json(*arguments)}};
+      if (!by_index && !is_well_formed(policy_name_of_fields(policy_fields(*arguments),
+                                                             PolicyOrigin::command))) {
+        return kExitUsage;
+      }
+      const Json parameters = by_index ? Json{{"index", arguments->index}}
+                                       : Json{{"policy", policy_fields(*arguments)}};
       return ask(*arguments, "policy_delete", parameters);
     };
   });

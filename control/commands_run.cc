@@ -97,7 +97,7 @@ void add_check(CLI::App& app, Action& action) {
   command->callback([&action, arguments] {
     action = [arguments] {
       keep_memory_private();
-      return print_check("culvert", arguments->config_file, arguments->instance);
+      return exit_code_of(print_check("culvert", arguments->config_file, arguments->instance));
     };
   });
 }
@@ -165,8 +165,7 @@ int run_replay(const ReplayArguments& arguments) {
   keep_memory_private();
   const auto counters = replay(*options);
   if (!counters) {
-    complain(counters.error());
-    return kExitFailed;
+    return complain(counters.error()) == kExitNotAllowed ? kExitNotAllowed : kExitFailed;
   }
   const std::string text = arguments.as_json ? counters->dump() + "\n" : replay_text(*counters);
   std::fputs(text.c_str(), stdout);
@@ -188,6 +187,7 @@ void add_replay(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "of everything that is random otherwise")
+      ->check(unsigned_check())
       ->capture_default_str();
   command->add_flag("--json", arguments->as_json, "print the counters as one line of JSON");
   command->footer(

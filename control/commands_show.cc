@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -80,7 +82,10 @@ void add_show_commands(CLI::App& app, Action& action) {
     return std::make_pair(add_view(*show_command, action, name, help, arguments), arguments);
   };
   const auto [sa, sa_arguments] = add("sa", "security associations, with replay windows and drops");
-  sa->add_option("--spi", sa_arguments->options.spi, "only SAs with this SPI, as 0x1001 or 4097");
+  sa->add_option("--spi", sa_arguments->options.spi, "only SAs with this SPI, as 0x1001 or 4097")
+      ->check([](const std::string& word) {
+        return parse_spi(word) ? std::string() : fmt::format("\"{}\": must be {}", word, kSpiForm);
+      });
   sa->add_flag("--brief", sa_arguments->brief, "one line per SA");
   add("policy", "security policies, and the SAs they lead to");
   add("ports", "ports: device, link, queues, packets");

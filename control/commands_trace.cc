@@ -10,6 +10,7 @@
 
 #include "control/api/client.h"
 #include "control/api/paths.h"
+#include "control/api/trace_session.h"
 #include "control/cli/pcapng.h"
 #include "control/cli/trace.h"
 #include "control/commands.h"
@@ -138,6 +139,10 @@ class Trace {
 };
 
 int run_trace(const TraceArguments& arguments) {
+  if (const auto filter = trace_filter(request_of(arguments)); !filter) {
+    complain(filter.error());
+    return kExitUsage;
+  }
   auto client = ApiClient::connect(arguments.instance);
   if (!client) return complain(client.error());
   signal(SIGINT, [](int) { is_interrupted = 1; });

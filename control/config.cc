@@ -89,9 +89,14 @@ void read_xfrm(ConfigTable& file, const std::filesystem::path& folder, ConfigErr
   ConfigTable table(*section, "[xfrm]", errors);
   for (const ConfigText& text : table.texts("batch")) {
     const std::filesystem::path path = (folder / text.value).lexically_normal();
-    if (access(path.c_str(), R_OK) != 0) {
-      errors.add(*text.node, fmt::format("batch \"{}\": cannot read {}: {}", text.value,
-                                         path.string(), std::generic_category().message(errno)));
+    std::error_code code;
+    const bool is_directory = std::filesystem::is_directory(path, code);
+    if (const int number = access(path.c_str(), R_OK) != 0 ? errno : is_directory ? EISDIR : 0) {
+      const std::string why =
+          is_directory ? "is a directory" : std::generic_category().message(number);
+      errors.add(text.node->source(),
+                 fmt::format("batch \"{}\": cannot read {}: {}", text.value, path.string(), why),
+                 number);
       continue;
     }
     config.batch_files.push_back(path);
@@ -247,6 +252,12 @@ std::string ConfigError::text() const {
   return fmt::format("{}:{}:{}: {}", file, line, column, message);
 }
 
+int code_of(const std::vector<ConfigError>& errors) {
+  const bool is_forbidden =
+      std::ranges::any_of(errors, [](const ConfigError& error) { return error.code == EACCES; });
+  return is_forbidden ? EACCES : EINVAL;
+}
+
 Machine this_machine() {
   Machine machine;
   cpu_set_t set;
@@ -271,10 +282,10 @@ ConfigResult load_config(const std::filesystem::path& file, const Machine& machi
   std::error_code code;
   std::ifstream stream(file, std::ios::binary);
   if (!stream || std::filesystem::is_directory(file, code)) {
-    const std::string why = std::filesystem::is_directory(file, code)
-                                ? "is a directory"
-                                : std::generic_category().message(errno);
-    return {std::nullopt, {{file.string(), 0, 0, fmt::format("cannot read: {}", why)}}};
+    const int number = stream ? EISDIR : errno;
+    const std::string why =
+        number == EISDIR ? "is a directory" : std::generic_category().message(number);
+    return {std::nullopt, {{file.string(), 0, 0, fmt::format("cannot read: {}", why), number}}};
   }
   std::ostringstream text;
   text << stream.rdbuf();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -110,6 +111,7 @@ struct ConfigError {
   std::uint32_t line = 0;    // from 1; 0: the file as a whole
   std::uint32_t column = 0;  // from 1
   std::string message;       // what is wrong, the value, what is allowed
+  int code = EINVAL;         // EACCES: a file may not be read
 
   // "gw.toml:7:8: mtu 12: must be 576 to 9600"
   [[nodiscard]] std::string text() const;
@@ -129,6 +131,9 @@ struct ConfigResult {
   std::optional<Config> config;
   std::vector<ConfigError> errors;  // in the file's order
 };
+
+// EACCES when one of them is that, else EINVAL.
+[[nodiscard]] int code_of(const std::vector<ConfigError>& errors);
 
 // Reads the file; a file that cannot be read is an error like any other.
 [[nodiscard]] ConfigResult load_config(const std::filesystem::path& file, const Machine& machine);

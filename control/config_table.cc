@@ -33,9 +33,9 @@ std::string listed(const std::vector<std::string>& words) {
 
 }  // namespace
 
-void ConfigErrors::add(const toml::source_region& where, std::string message) {
+void ConfigErrors::add(const toml::source_region& where, std::string message, int code) {
   errors_.push_back({file_, static_cast<std::uint32_t>(where.begin.line),
-                     static_cast<std::uint32_t>(where.begin.column), std::move(message)});
+                     static_cast<std::uint32_t>(where.begin.column), std::move(message), code});
 }
 
 std::vector<ConfigError> ConfigErrors::sorted() const {

@@ -16,7 +16,7 @@ namespace culvert {
 class ConfigErrors {
  public:
   explicit ConfigErrors(std::string file) : file_(std::move(file)) {}
-  void add(const toml::source_region& where, std::string message);
+  void add(const toml::source_region& where, std::string message, int code = EINVAL);
   void add(const toml::node& where, std::string message) {
     add(where.source(), std::move(message));
   }

@@ -81,7 +81,7 @@ int run(int argc, char** argv) {
   if (arguments.regions.empty()) arguments.regions = (*folder / kRegionsSocket).string();
 
   if (arguments.is_check) {
-    return print_check("culvert-control", arguments.config_file, arguments.instance);
+    return print_check("culvert-control", arguments.config_file, arguments.instance) ? 0 : 1;
   }
   const auto loaded =
       load_config(arguments.config_file, arguments.is_replay ? any_machine() : this_machine());

@@ -284,7 +284,7 @@ Result<Json> replay(const ReplayOptions& options) {
   for (const ConfigError& error : loaded.errors) {
     std::fprintf(stderr, "culvert: %s\n", error.text().c_str());
   }
-  if (!loaded.config) return Error{EINVAL, ""};
+  if (!loaded.config) return Error{code_of(loaded.errors), ""};
   const Config& config = *loaded.config;
   if (const auto ports = check_ports(config, options.inputs, "--in"); !ports) return ports.error();
   if (const auto ports = check_ports(config, options.outputs, "--out"); !ports) {

@@ -58,7 +58,7 @@ Result<void> up(const UpOptions& options) {
   for (const ConfigError& error : loaded.errors) {
     std::fprintf(stderr, "culvert: %s\n", error.text().c_str());
   }
-  if (!loaded.config) return Error{EINVAL, ""};
+  if (!loaded.config) return Error{code_of(loaded.errors), ""};
 
   std::optional<Detachment> detachment;
   if (options.ground == Ground::background) {

@@ -79,21 +79,9 @@ std::uint64_t total_drops(const Json& sa) {
   return sum;
 }
 
-std::optional<std::uint32_t> parse_spi(std::string_view text) {
-  const bool is_hex = text.substr(0, 2) == "0x";
-  if (is_hex) text.remove_prefix(2);
-  std::uint32_t spi = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), spi, is_hex ? 16 : 10);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return spi;
-}
-
 Result<Json> with_spi(Json data, const std::string& text) {
   const auto spi = parse_spi(text);
-  if (!spi) {
-    return Error{EINVAL, fmt::format("spi \"{}\": must be a number, such as 0x1001 or 4097", text)};
-  }
+  if (!spi) return Error{EINVAL, fmt::format("spi \"{}\": must be {}", text, kSpiForm)};
   const std::string wanted = fmt::format("0x{:08x}", *spi);
   Json kept = Json::array();
   for (Json& sa : data["sas"]) {
@@ -150,6 +138,16 @@ std::string text_of_view(const ShowOptions& options, const Json& data) {
 }
 
 }  // namespace
+
+std::optional<std::uint32_t> parse_spi(std::string_view text) {
+  const bool is_hex = text.substr(0, 2) == "0x";
+  if (is_hex) text.remove_prefix(2);
+  std::uint32_t spi = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), spi, is_hex ? 16 : 10);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return spi;
+}
 
 std::string sas_text(const Json& sas, SaDetail detail) {
   if (sas.empty()) return "no SAs\n";

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "control/api/client.h"
 #include "control/api/protocol.h"
@@ -21,6 +24,9 @@ struct ShowOptions {
   std::string spi;         // only SAs with this SPI, as "0x1001" or "4097"; empty: all
   bool all_drops = false;  // also reasons that never occurred
 };
+
+inline constexpr std::string_view kSpiForm = "a number of 32 bits, such as 0x1001 or 4097";
+[[nodiscard]] std::optional<std::uint32_t> parse_spi(std::string_view text);
 
 // What `culvert show` prints. An error when the running control could not be asked.
 [[nodiscard]] Result<std::string> show(ApiClient& client, const ShowOptions& options);

@@ -67,5 +67,53 @@ TEST_F(UsageFault, LeavesOtherFaultsInTheParsersWords) {
   EXPECT_EQ(fault_of({"show", "sa", "--what"}), "The following argument was not expected: --what");
 }
 
+// Of a whole command line; nothing listens anywhere.
+class ExitCode : public ::testing::Test {
+ protected:
+  int of(std::vector<std::string> words) {
+    CLI::App app;
+    Action action;
+    add_run_commands(app, action);
+    add_show_commands(app, action);
+    add_policy_commands(app, action);
+    add_trace_command(app, action);
+    std::reverse(words.begin(), words.end());
+    try {
+      app.parse(words);
+    } catch (const CLI::ParseError&) {
+      return kExitUsage;
+    }
+    return action();
+  }
+};
+
+TEST_F(ExitCode, IsTwoForWordsThatCannotBeRight) {
+  const Words wrong[] = {
+      {"show", "sa", "--spi", "zz"},
+      {"show", "sa", "--spi", "0x100000000"},
+      {"show", "ports", "--instance", "a/b"},
+      {"down", "--instance", ""},
+      {"policy", "add", "--action", "discard"},
+      {"policy", "add", "--direction", "out", "--action", "discard", "--src", "zz"},
+      {"policy", "delete"},
+      {"trace", "--src", "zz"},
+      {"trace", "--proto", "zz"},
+      {"trace", "--src", "10.1.0.1", "--dst", "2001:db8::1"},
+      {"replay", "-c", "none.toml", "--in", "wan=none.pcap", "--seed", "-1"},
+  };
+  for (const Words& words : wrong) EXPECT_EQ(of(words), kExitUsage) << words.back();
+}
+
+TEST_F(ExitCode, IsThreeForRightOnesWithoutAnInstance) {
+  const Words right[] = {
+      {"show", "sa", "--spi", "0x1001", "--instance", "no-such"},
+      {"policy", "add", "--direction", "out", "--action", "discard", "--instance", "no-such"},
+      {"policy", "delete", "--index", "1", "--instance", "no-such"},
+      {"trace", "--src", "10.1.0.0/24", "--proto", "icmp", "--instance", "no-such"},
+      {"down", "--instance", "no-such"},
+  };
+  for (const Words& words : right) EXPECT_EQ(of(words), kExitNotRunning) << words.back();
+}
+
 }  // namespace
 }  // namespace culvert

@@ -288,6 +288,8 @@ TEST(Config, RefusesWhatIsOutOfRangeAndSaysWhatIsAllowed) {
       {"[control]\nstate_dir = \"state\"", "must be an absolute path"},
       {"[control]\ngroup = \"no-such-group-here\"", "no such group"},
       {"[xfrm]\nbatch = [\"missing.xfrm\"]", "No such file"},
+      {"[xfrm]\nbatch = [\"/tmp\"]",
+       "gw.toml:5:10: batch \"/tmp\": cannot read /tmp: is a directory"},
   };
   const Machine small{.cores = {0, 1}, .memory_bytes = 4ull << 30};
   for (const Fault& fault : faults) {
