@@ -28,7 +28,7 @@ void check_chain(const Ipv6Chain& chain, std::span<const std::byte> packet) {
     require(!chain.is_fragment(), "a fragment has a fragment header");
   }
   if (chain.end != Ipv6ChainEnd::upper_layer || chain.fragment_offset_bytes != 0) {
-    require(ports == TransportPorts{}, "no ports where there is no transport header");
+    require(ports == kHiddenPorts, "no ports where there is no transport header");
     return;
   }
   require(!is_ipv6_extension(chain.protocol), "the walk ends at the upper layer");

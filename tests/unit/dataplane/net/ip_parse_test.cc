@@ -136,10 +136,10 @@ TEST(TransportPorts, AreZeroForEveryOtherProtocol) {
   EXPECT_EQ(with_ports, 7);
 }
 
-TEST(TransportPorts, AreZeroWhenThePayloadIsTooShort) {
-  EXPECT_EQ(transport_ports(IpProtocol::tcp, std::span(kPorts).first(3)), TransportPorts{});
-  EXPECT_EQ(transport_ports(IpProtocol::icmp, std::span(kPorts).first(1)), TransportPorts{});
-  EXPECT_EQ(transport_ports(IpProtocol::udp, {}), TransportPorts{});
+TEST(TransportPorts, AreHiddenWhenThePayloadIsTooShort) {
+  EXPECT_EQ(transport_ports(IpProtocol::tcp, std::span(kPorts).first(3)), kHiddenPorts);
+  EXPECT_EQ(transport_ports(IpProtocol::icmp, std::span(kPorts).first(1)), kHiddenPorts);
+  EXPECT_EQ(transport_ports(IpProtocol::udp, {}), kHiddenPorts);
 }
 
 TEST(TransportPorts, AreThereInTheFirstFragmentOnly) {
@@ -149,7 +149,7 @@ TEST(TransportPorts, AreThereInTheFirstFragmentOnly) {
   ip.flags_and_fragment_offset = Be16{Ipv4Header::kMoreFragments};
   EXPECT_EQ(transport_ports(ip, kPorts), (TransportPorts{500, 4500}));
   ip.flags_and_fragment_offset = Be16{1};
-  EXPECT_EQ(transport_ports(ip, kPorts), TransportPorts{});
+  EXPECT_EQ(transport_ports(ip, kPorts), kHiddenPorts);
 }
 
 }  // namespace
