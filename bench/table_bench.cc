@@ -2,24 +2,17 @@
 #include "bench/table_bench.h"
 
 #include <algorithm>
-#include <cmath>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "bench/meter.h"
+
 namespace culvert {
 namespace {
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 double mad(const std::vector<double>& values) {
-  const double middle = median(values);
-  std::vector<double> distances;
-  for (const double value : values) distances.push_back(std::abs(value - middle));
-  return median(distances);
+  return spread_of(values).mad;
 }
 double least(const std::vector<double>& values) {
   return *std::ranges::min_element(values);
