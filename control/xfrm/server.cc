@@ -174,8 +174,11 @@ void XfrmServer::add_connection(int descriptor, Connection::Greeting greeting) {
 SaOrigin XfrmServer::origin_of(const Connection& connection) const {
   if (origin_ == SaOrigin::manual) return origin_;
   const bool is_key_manager = std::ranges::any_of(connections_, [&connection](const auto& entry) {
-    return entry.second->process() == connection.process() &&
-           entry.second->listens_for_key_events();
+    const Connection& other = *entry.second;
+    // Processes that cannot be seen from here are not taken for one.
+    const bool is_same_program =
+        &other == &connection || (other.process() != 0 && other.process() == connection.process());
+    return is_same_program && other.listens_for_key_events();
   });
   return is_key_manager ? SaOrigin::automatic : SaOrigin::by_hand;
 }
