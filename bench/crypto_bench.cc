@@ -9,9 +9,8 @@
 // core cycles on Zen 5): where it reads more, a neighbour is loud. Without hardware counters the
 // unit is the thread's CPU time in TSC cycles, and core_estimate is that times the clock ratio
 // measured beside it.
-//   raw_*         ipsec-mb alone (bench/crypto_raw.h), as few instructions around it as possible
-//   engine_*      Engine::seal and open, filling the jobs included
-//   prefetched_*  the same with the keys of the next burst prefetched
+//   raw_*     ipsec-mb alone (bench/crypto_raw.h), as few instructions around it as possible
+//   engine_*  Engine::seal and open, filling the jobs included
 // ..._32deep is the number of packets in one call. All use one transform; mixed ones are
 // throughput's matter.
 // Opened packets are not authentic with AES-GCM and the other AEADs: the work is the same, and the
@@ -46,7 +45,7 @@ constexpr std::size_t kPayloadOffset = 64;  // ESP header and IV in front
 constexpr std::uint32_t kAadBytes = 8;
 constexpr std::size_t kHugePageBytes = 2u << 20;
 
-enum class Way { raw, engine, prefetched };
+enum class Way { raw, engine };
 using Direction = RawCrypto::Direction;
 
 struct Case {
@@ -115,10 +114,8 @@ class Workbench {
         jobs_(what.depth),
         verdicts_(what.depth),
         packets_(what.depth),
-        current_(what.depth),
-        next_(what.depth) {
+        current_(what.depth) {
     if (what.needs_authentic()) seal_originals();
-    take_keys(next_);
   }
 
   void run_burst() {
@@ -129,11 +126,6 @@ class Workbench {
       }
       return raw_.run(packets_);
     }
-    if (what_.way == Way::prefetched) {
-      for (const std::size_t key : next_) {
-        engine_->prefetch_key(keys_[key], what_.transform, what_.payload_bytes);
-      }
-    }
     for (std::size_t i = 0; i < what_.depth; ++i) fill(jobs_[i], keys_[current_[i]], i);
     if (what_.direction == Direction::seal) return engine_->seal(jobs_);
     engine_->open(jobs_, verdicts_);
@@ -142,8 +134,7 @@ class Workbench {
 
   // What of run_burst() is not to be counted.
   void start_burst() {
-    std::swap(current_, next_);
-    take_keys(next_);
+    take_keys(current_);
     if (!what_.needs_authentic()) return;
     const std::size_t bytes = kPayloadOffset + what_.payload_bytes + kMaxIcvBytes;
     for (std::size_t i = 0; i < what_.depth; ++i) {
@@ -205,7 +196,6 @@ class Workbench {
   std::vector<Verdict> verdicts_;
   std::vector<RawCrypto::Packet> packets_;
   std::vector<std::size_t> current_;
-  std::vector<std::size_t> next_;
   std::uint64_t sequence_number_ = 0;
 };
 
@@ -257,7 +247,7 @@ void measure(benchmark::State& state, const PerfCounters& counters, const Case& 
 }
 
 std::string name_of(const Case& what) {
-  constexpr std::string_view kWays[] = {"raw", "engine", "prefetched"};
+  constexpr std::string_view kWays[] = {"raw", "engine"};
   constexpr std::string_view kDirections[] = {"seal", "open"};
   return std::string(kWays[static_cast<std::size_t>(what.way)]) + "_" +
          std::string(kDirections[static_cast<std::size_t>(what.direction)]) + "_" +
@@ -284,7 +274,7 @@ void register_gcm(const PerfCounters& counters) {
     for (const Direction direction : {Direction::seal, Direction::open}) {
       for (const std::size_t keys : {std::size_t{1}, std::size_t{256}, std::size_t{10000}}) {
         for (const std::uint32_t payload_bytes : {64u, 512u, 1424u}) {
-          for (const Way way : {Way::raw, Way::engine, Way::prefetched}) {
+          for (const Way way : {Way::raw, Way::engine}) {
             register_case(counters, {way, direction, transform, payload_bytes, keys, 32});
           }
         }

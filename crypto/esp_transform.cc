@@ -176,7 +176,9 @@ ExpandStatus Engine::expand(TransformId transform, std::span<const std::byte> ke
 void Engine::seal(std::span<const CryptoJob> jobs) {
   gcm_context_data context;
   std::size_t gathered = 0;
+  for (std::size_t i = 0; i < kFetchedAhead; ++i) fetch_key(jobs, i);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
+    fetch_key(jobs, i + kFetchedAhead);
     const CryptoJob& job = jobs[i];
     assert(job.payload_bytes == 0 || job.payload != nullptr);
     const std::size_t transform = index_of(job.key->transform);
@@ -199,7 +201,9 @@ void Engine::open(std::span<const CryptoJob> jobs, std::span<Verdict> verdicts) 
   assert(jobs.size() == verdicts.size());
   gcm_context_data context;
   std::size_t gathered = 0;
+  for (std::size_t i = 0; i < kFetchedAhead; ++i) fetch_key(jobs, i);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
+    fetch_key(jobs, i + kFetchedAhead);
     const CryptoJob& job = jobs[i];
     assert(job.payload_bytes == 0 || job.payload != nullptr);
     const std::size_t transform = index_of(job.key->transform);

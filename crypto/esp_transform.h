@@ -142,16 +142,6 @@ class Engine {
     return fixed | (0xffffu << first_line & 0xffffu);
   }
 
-  // Prefetches what key_lines() names. The transform is passed because it stands in the key itself,
-  // which is not in the cache yet.
-  void prefetch_key(const ExpandedKey& key, TransformId transform,
-                    std::uint32_t payload_bytes) const {
-    const std::byte* first_line = key.schedule.data();
-    for (auto lines = key_lines(transform, payload_bytes); lines != 0; lines &= lines - 1) {
-      __builtin_prefetch(first_line + 64 * std::countr_zero(lines));
-    }
-  }
-
   // For example "avx512 (VAES)".
   [[nodiscard]] std::string_view code_path() const;
 
@@ -169,6 +159,18 @@ class Engine {
 
   Engine(IMB_MGR* manager, CodePath path);
   [[nodiscard]] Verdict open_short_icv(const CryptoJob& job);
+  // Has the key of a job on its way that comes `kFetchedAhead` later, if it is another one than the
+  // job's before it. All at once would be more than a core has on its way, and what is too much it
+  // forgets.
+  static constexpr std::size_t kFetchedAhead = 8;
+  void fetch_key(std::span<const CryptoJob> jobs, std::size_t i) const {
+    if (i >= jobs.size() || (i != 0 && jobs[i].key == jobs[i - 1].key)) return;
+    const ExpandedKey& key = *jobs[i].key;
+    for (auto lines = key_lines(key.transform, jobs[i].payload_bytes); lines != 0;
+         lines &= lines - 1) {
+      __builtin_prefetch(key.schedule.data() + 64 * std::countr_zero(lines));
+    }
+  }
 
   IMB_MGR* manager_;
   CodePath path_;

@@ -152,10 +152,7 @@ void EspInbound::find_sas() {
   }
   for (std::size_t i = 0; i < key_count_; ++i) {
     sas_[i] = indices_[i] == kNoSa ? nullptr : sad_->sa(indices_[i]);
-    if (sas_[i] != nullptr) {
-      prefetch(*sas_[i]);
-      prefetch(sad_->state(indices_[i]));
-    }
+    if (sas_[i] != nullptr) prefetch(*sas_[i]);
   }
 }
 
@@ -198,10 +195,6 @@ void EspInbound::check(Packet packet, const Sa& sa) {
   }
 
   SaGroups::Group& group = groups_.of(&sa);
-  if (length > group.prefetched_bytes) {
-    engine_->prefetch_key(*sa.key, sa.transform, length);
-    group.prefetched_bytes = length;
-  }
   CryptoJob& job = jobs_[candidate_count_];
   job.key = sa.key;
   job.payload = at + payload_offset;

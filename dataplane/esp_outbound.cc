@@ -132,9 +132,7 @@ void EspOutbound::fetch_sas(std::span<const ClearPacket> packets) const {
   }
   for (const SaIndex index : std::span(indices).first(count)) {
     const Sa* sa = context_.sad.sa(index);
-    if (sa == nullptr) continue;
-    prefetch(*sa);
-    prefetch(context_.sad.state(index));
+    if (sa != nullptr) prefetch(*sa);
   }
 }
 
@@ -255,10 +253,6 @@ void EspOutbound::admit(Packet packet, std::uint32_t split_mtu) {
   ++group.packets;
   group.bytes += length;
   group.time_ns = packet.meta().time_ns;
-  if (padded_length > group.prefetched_bytes) {
-    context_.engine.prefetch_key(*sa->key, sa->transform, padded_length);
-    group.prefetched_bytes = padded_length;
-  }
 }
 
 // Step 3. One atomic add per SA reserves the burst's numbers before anything is sealed, so that

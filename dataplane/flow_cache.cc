@@ -139,7 +139,9 @@ void FlowCache::look_up_missed(Flows<Words>& known, std::span<const Words> flows
                      std::span(adjacencies).first(missed.size()));
   for (std::size_t i = 0; i < missed.size(); ++i) {
     const FlowScope scope = scope_of(missed[i]);
-    verdicts[known.missed[i]] = {inbound[i], outbound[i], adjacencies[i], scope};
+    FlowVerdict& verdict = verdicts[known.missed[i]];
+    verdict = {inbound[i], outbound[i], adjacencies[i], scope};
+    fetch(verdict);
     keep(known,
          Entry<Words>{missed[i],
                       {static_cast<std::uint32_t>(version_), spd_->number_of(inbound[i]),

@@ -54,6 +54,7 @@ class PolicyCounts {
     for (std::uint32_t slot = policy % kSlots;; slot = (slot + 1) % kSlots) {
       if (slots_[slot] == 0) {
         entries_[count_] = {.policy = policy, .slot = slot};
+        __builtin_prefetch(&states_[policy], 1);
         slots_[slot] = static_cast<std::uint8_t>(++count_);
         return count_ - 1;
       }

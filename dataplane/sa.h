@@ -86,14 +86,13 @@ struct alignas(64) Sa {
 };
 static_assert(offsetof(Sa, outer) == 64 && offsetof(Sa, soft_bytes) == 192);
 
-// The lines of an SA that each packet needs, and of its state those that every burst writes.
+// The lines of an SA that each packet needs besides its first, those of its state and the one of
+// its key where the salt lies.
 inline void prefetch(const Sa& sa) {
   const auto* line = reinterpret_cast<const std::byte*>(&sa);
-  for (std::size_t at = 0; at < offsetof(Sa, soft_bytes); at += 64) __builtin_prefetch(line + at);
-}
-inline void prefetch(SaState& state) {
-  __builtin_prefetch(&state.sequence, 1);
-  __builtin_prefetch(&state.packets, 1);
+  for (std::size_t at = 64; at < offsetof(Sa, soft_bytes); at += 64) __builtin_prefetch(line + at);
+  __builtin_prefetch(&sa.key->salt);
+  __builtin_prefetch(&sa.state->packets, 1);
 }
 
 inline std::uint32_t largest_inner(const Sa& sa, std::uint32_t mtu,

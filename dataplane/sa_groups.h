@@ -27,7 +27,6 @@ class SaGroups {
     std::uint64_t time_ns = 0;   // of the last packet
     std::uint32_t packets = 0;
     std::uint32_t bytes = 0;
-    std::uint32_t prefetched_bytes = 0;  // outbound: the key is on its way for packets this long
     // The user's list of the group's packets, by index.
     std::uint16_t head = kEndOfList;
     std::uint16_t tail = kEndOfList;

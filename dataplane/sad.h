@@ -46,7 +46,14 @@ class Sad {
     return index == kNoSa ? nullptr : sa(index);
   }
   [[nodiscard]] SaState& state(SaIndex index) const { return states_[index.raw()]; }
-  void prefetch(SaIndex index) const { __builtin_prefetch(&by_index_[index.raw()]); }
+  // Has the first lines of an SA on their way, one in each of the places that it takes, before it
+  // is known whether there is one: its slot is where it nearly always lies. A core walks the page
+  // tables for few places at a time; the other lines wait until that is done: prefetch(Sa).
+  void prefetch(SaIndex index) const {
+    __builtin_prefetch(&by_index_[index.raw()]);
+    __builtin_prefetch(&slots_[index.raw()]);
+    __builtin_prefetch(&states_[index.raw()], 1);
+  }
 
   // Writer. `spec` and `key` are private copies of what lies in shared memory and may hold
   // anything. An SA whose SaState has this generation already is taken up where it was: its
