@@ -63,30 +63,43 @@ struct Result {
   [[nodiscard]] double overhead() const { return path.median - raw.median; }
 };
 
+std::string_view transform_name(const TrafficKind& kind) {
+  return kind.tunnels.is_mixed() ? "mix" : transform_info(kind.tunnels.transform)->name;
+}
+
 std::string name_of(const TrafficKind& kind) {
   std::string name = kind.direction == TrafficDirection::seal ? "seal_" : "open_";
-  name += transform_info(kind.tunnels.transform)->name;
+  name += transform_name(kind);
   name += kind.inner_bytes == kImix ? "_imix" : "_" + std::to_string(kind.inner_bytes) + "B";
   name += "_" + std::to_string(kind.tunnels.count) + "sa";
   if (kind.has_esn()) name += "_esn";
-  if (kind.is_udp_encapsulated()) name += "_udp";
+  if (kind.is_udp_encapsulated()) name += kind.is_over_ipv6() ? "_udp6" : "_udp";
   return name;
+}
+
+// All sizes of what such tunnels carry, in both directions.
+void add_sizes(const TunnelKind& tunnels, std::vector<TrafficKind>& kinds) {
+  for (const auto direction : {TrafficDirection::seal, TrafficDirection::open}) {
+    for (const std::uint32_t bytes : {64u, 512u, 1420u, kImix}) {
+      kinds.push_back({direction, bytes, tunnels});
+    }
+  }
 }
 
 std::vector<TrafficKind> all_kinds() {
   std::vector<TrafficKind> kinds;
-  for (const TransformInfo& info : std::span(kTransforms).subspan(1)) {
-    const auto transform = static_cast<TransformId>(&info - kTransforms.data());
-    for (const auto direction : {TrafficDirection::seal, TrafficDirection::open}) {
-      for (const std::uint32_t tunnels : {1u, kMaxTunnels}) {
-        for (const std::uint32_t flags : {0u, kSaEsn, kSaUdpEncap}) {
-          for (const std::uint32_t bytes : {64u, 512u, 1420u, kImix}) {
-            kinds.push_back({direction, bytes, {transform, tunnels, flags}});
-          }
-        }
+  for (std::size_t i = 1; i < kTransformCount; ++i) {
+    const auto transform = static_cast<TransformId>(i);
+    for (const std::uint32_t count : {1u, kMaxTunnels}) {
+      for (const std::uint32_t flags : {0u, kSaEsn, kSaUdpEncap}) {
+        add_sizes({transform, count, flags}, kinds);
       }
+      TunnelKind over_ipv6{transform, count, kSaUdpEncap};
+      over_ipv6.family = Family::v6;
+      add_sizes(over_ipv6, kinds);
     }
   }
+  add_sizes({.count = kMaxTunnels}, kinds);
   return kinds;
 }
 
@@ -209,7 +222,7 @@ Json to_json(const Machine& machine, const std::vector<Result>& results) {
   document["results"] = Json::array();
   for (const Result& result : results) {
     Json entry = {{"direction", result.kind.direction == TrafficDirection::seal ? "seal" : "open"},
-                  {"transform", transform_info(result.kind.tunnels.transform)->name}};
+                  {"transform", transform_name(result.kind)}};
     if (result.kind.inner_bytes == kImix) {
       entry["inner_bytes"] = "imix";
     } else {
@@ -218,6 +231,7 @@ Json to_json(const Machine& machine, const std::vector<Result>& results) {
     entry["sas"] = result.kind.tunnels.count;
     entry["udp_encap"] = result.kind.is_udp_encapsulated();
     entry["esn"] = result.kind.has_esn();
+    entry["outer_family"] = result.kind.is_over_ipv6() ? 6 : 4;
     entry["cycles_per_packet"] = rounded(result.path.median);
     entry["raw_cycles_per_packet"] = rounded(result.raw.median);
     entry["overhead_cycles"] = rounded(result.overhead());

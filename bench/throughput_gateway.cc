@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint32_t kRoutes = 1000;  // of each side
 constexpr std::uint32_t kLeastPolicies = 100;
+constexpr std::uint16_t kPortMtu = 1600;  // ESP of 1420 bytes in UDP over IPv6 takes 1504
 constexpr unsigned kPortRingSize = 1024;
 constexpr std::uint32_t kReplayWindow = 64;
 constexpr std::uint64_t kHashSecret = 0x9e3779b97f4a7c15;  // fixed: runs are alike
@@ -40,6 +41,7 @@ PortConfig port_config(std::string_view name, const MacAddress& mac) {
   copy_text(std::string("net_ring_") + std::string(name), config.device);
   config.mac = mac.bytes;
   config.has_mac = 1;
+  config.mtu = kPortMtu;
   config.kind = PortKind::dpdk_device;
   return config;
 }
@@ -179,6 +181,14 @@ std::string ThroughputGateway::set_network() {
   neighbor = about(RequestOp::neighbor_set, kWan, kPeerAddress, 32);
   neighbor.mac = kPeerMac.bytes;
   ask(neighbor);
+  Request own = about(RequestOp::address_add, kWan, {}, 64);
+  own.family = Family::v6;
+  own.address = IpAddress{kOwnAddress6};
+  ask(own);
+  neighbor.family = Family::v6;
+  neighbor.prefix_bits = 128;
+  neighbor.address = IpAddress{kPeerAddress6};
+  ask(neighbor);
   const auto add_route = [&](std::uint16_t port, const Network& network, Ipv4Address via) {
     Request route = about(RequestOp::route_add, port, network.address, network.bits);
     route.via = wire_ip(via);
@@ -251,20 +261,27 @@ std::string ThroughputGateway::set_tunnels(const TunnelKind& kind) {
   return settle();
 }
 
+IpAddress ThroughputGateway::own_end() const {
+  return kind_.family == Family::v6 ? IpAddress{kOwnAddress6} : wire_ip(kOwnAddress);
+}
+IpAddress ThroughputGateway::peer_end() const {
+  return kind_.family == Family::v6 ? IpAddress{kPeerAddress6} : wire_ip(kPeerAddress);
+}
+
 void ThroughputGateway::add_tunnel(std::uint32_t tunnel) {
   SaSpec spec{.generation = generation_,
               .direction = Direction::out,
               .mode = SaMode::tunnel,
-              .transform = static_cast<std::uint8_t>(kind_.transform),
-              .family = Family::v4,
+              .transform = static_cast<std::uint8_t>(kind_.transform_of(tunnel)),
+              .family = kind_.family,
               .spi = spi_of(tunnel).raw(),
               .flags = kind_.sa_flags,
               .reqid = tunnel + 1,
               .encap_src_port = Be16{4500},
               .encap_dst_port = Be16{4500},
-              .src = wire_ip(kOwnAddress),
-              .dst = wire_ip(kPeerAddress)};
-  const std::vector<std::byte> key = key_material(kind_.transform, tunnel);
+              .src = own_end(),
+              .dst = peer_end()};
+  const std::vector<std::byte> key = key_material(kind_.transform_of(tunnel), tunnel);
   if (kind_.ends != Ends::inbound) add_sa(tunnel, spec, key);
   spec.direction = Direction::in;
   spec.replay_window = kReplayWindow;
@@ -299,8 +316,8 @@ void ThroughputGateway::add_policies(std::uint32_t site) {
   spec.direction = Direction::in;
   spec.sa_count = 0;
   spec.selector = between(remote, local);
-  spec.template_src = wire_ip(kPeerAddress);
-  spec.template_dst = wire_ip(kOwnAddress);
+  spec.template_src = peer_end();
+  spec.template_dst = own_end();
   if (kind_.ends != Ends::outbound) set_policy(inbound_index(site), spec);
 }
 

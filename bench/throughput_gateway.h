@@ -39,18 +39,40 @@ inline constexpr Ipv4Address kOwnAddress{0xc0000201};        // 192.0.2.1, on th
 inline constexpr Ipv4Address kPeerAddress{0xc0000202};       // 192.0.2.2
 inline constexpr Ipv4Address kLanAddress{0xc6336401};        // 198.51.100.1, on the port "lan"
 inline constexpr Ipv4Address kLanRouterAddress{0xc6336402};  // 198.51.100.2
+inline constexpr Ipv6Address kOwnAddress6{0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0,
+                                          0,    0,    0,    0,    0, 0, 0, 1};
+inline constexpr Ipv6Address kPeerAddress6{0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0,
+                                           0,    0,    0,    0,    0, 0, 0, 2};
 inline constexpr MacAddress kLanMac{{0x02, 0, 0, 0, 0, 0x01}};
 inline constexpr MacAddress kWanMac{{0x02, 0, 0, 0, 0, 0x02}};
 inline constexpr MacAddress kLanRouterMac{{0x02, 0, 0, 0, 1, 0x01}};
 inline constexpr MacAddress kPeerMac{{0x02, 0, 0, 0, 1, 0x02}};
 
-// Tunnels that are alike but for addresses, SPI and key.
+// What peers of a mixed gateway ask for: the tunnels have one after the other.
+inline constexpr std::array kMixedTransforms = {
+    TransformId::aes128_gcm16,
+    TransformId::aes256_gcm16,
+    TransformId::chacha20_poly1305,
+    transform_of(Cipher::aes128_cbc, Integrity::hmac_sha1_96),
+    transform_of(Cipher::aes128_cbc, Integrity::hmac_sha256_128),
+    transform_of(Cipher::aes256_cbc, Integrity::hmac_sha256_128),
+    transform_of(Cipher::aes256_cbc, Integrity::hmac_sha512_256),
+    TransformId::aes128_ccm16,
+};
+
+// Tunnels that are alike but for addresses, SPI and key, and transform where there is a mix.
 struct TunnelKind {
-  TransformId transform = TransformId::none;
+  TransformId transform = TransformId::none;  // none: kMixedTransforms
   std::uint32_t count = 1;
   std::uint32_t sa_flags = 0;  // kSaEsn, kSaUdpEncap
   Sites sites = Sites::networks;
   Ends ends = Ends::both;
+  Family family = Family::v4;  // of the outer header
+
+  [[nodiscard]] bool is_mixed() const { return transform == TransformId::none; }
+  [[nodiscard]] TransformId transform_of(std::uint32_t tunnel) const {
+    return is_mixed() ? kMixedTransforms[tunnel % kMixedTransforms.size()] : transform;
+  }
 };
 
 // SPI of both SAs of a tunnel, and their key with salt. One key in both directions, as the bench
@@ -106,6 +128,8 @@ class ThroughputGateway {
   void remove_tunnels();
   // Index of a tunnel's inbound SA, or of a site's inbound policy; outbound ones have its number.
   [[nodiscard]] std::uint32_t inbound_index(std::uint32_t number) const;
+  [[nodiscard]] IpAddress own_end() const;
+  [[nodiscard]] IpAddress peer_end() const;
   void add_tunnel(std::uint32_t tunnel);
   void add_policies(std::uint32_t site);
   void add_sa(std::uint32_t index, const SaSpec& spec, std::span<const std::byte> key);

@@ -42,25 +42,28 @@ std::vector<std::uint32_t> tunnels(std::uint32_t tunnel_count, std::size_t count
 Traffic::Traffic(ThroughputGateway& gateway, const TrafficKind& kind)
     : gateway_(gateway),
       kind_(kind),
-      transform_(*transform_info(kind.tunnels.transform)),
       slots_(kPackets),
       keys_(std::max<std::size_t>(std::min(kind.tunnels.count, kMaxTunnels), kBurstPackets)),
       sequences_(kind.tunnels.count, kind.last_sequence),
-      engine_(Engine::create()),
-      raw_(kind.tunnels.transform, kind.direction == TrafficDirection::seal
-                                       ? RawCrypto::Direction::seal
-                                       : RawCrypto::Direction::open) {
+      engine_(Engine::create()) {
   if (engine_ == nullptr) std::abort();
+  const auto direction = kind.direction == TrafficDirection::seal ? RawCrypto::Direction::seal
+                                                                  : RawCrypto::Direction::open;
+  for (std::uint32_t i = 0; i < (kind.tunnels.is_mixed() ? kMixedTransforms.size() : 1u); ++i) {
+    const TransformId transform = kind.tunnels.transform_of(i);
+    raw_.push_back({transform, RawCrypto(transform, direction), {}});
+  }
   const auto inner_bytes = sizes(kind.inner_bytes, kPackets);
   const auto order = tunnels(kind.tunnels.count, kPackets);
   double total = 0;
   std::vector<std::uint32_t> packets_of(kind.tunnels.count);
   for (std::size_t i = 0; i < kPackets; ++i) {
     const std::uint32_t flow = packets_of[order[i]]++ % kind.flows;
-    slots_[i] = {rte_pktmbuf_alloc(&gateway.pool()), order[i], inner_bytes[i],
-                 crypto_bytes_of(inner_bytes[i]),
-                 static_cast<std::uint16_t>(kFirstSourcePort + flow)};
+    slots_[i].mbuf = rte_pktmbuf_alloc(&gateway.pool());
     if (slots_[i].mbuf == nullptr) std::abort();
+    slots_[i].inner_bytes = inner_bytes[i];
+    slots_[i].source_port = static_cast<std::uint16_t>(kFirstSourcePort + flow);
+    set_tunnel(slots_[i], order[i]);
     total += inner_bytes[i];
   }
   mean_inner_bytes_ = total / kPackets;
@@ -76,13 +79,13 @@ Traffic::~Traffic() {
 
 void Traffic::deal(std::span<const std::uint32_t, kPackets> tunnels) {
   for (std::size_t i = 0; i < kPackets; ++i) {
-    slots_[i].tunnel = tunnels[i];
+    set_tunnel(slots_[i], tunnels[i]);
     slots_[i].source_port = static_cast<std::uint16_t>(kFirstSourcePort + i % kind_.flows);
   }
 }
 
 void Traffic::expand_key(std::uint32_t tunnel, ExpandedKey& key) {
-  const TransformId transform = kind_.tunnels.transform;
+  const TransformId transform = kind_.tunnels.transform_of(tunnel);
   if (engine_->expand(transform, key_material(transform, tunnel), key) != ExpandStatus::ok) {
     std::abort();
   }
@@ -103,15 +106,24 @@ ThroughputGateway::Side Traffic::sink_side() const {
                                                    : ThroughputGateway::Side::lan;
 }
 
-std::size_t Traffic::outer_bytes() const {
-  return sizeof(Ipv4Header) + (kind_.is_udp_encapsulated() ? sizeof(UdpHeader) : 0) +
-         sizeof(EspHeader) + transform_.iv_bytes;
+std::size_t Traffic::ip_bytes() const {
+  return kind_.is_over_ipv6() ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
 }
 
-std::uint16_t Traffic::crypto_bytes_of(std::uint16_t inner_bytes) const {
-  const std::size_t bytes = inner_bytes + sizeof(EspTrailer);
-  const std::size_t alignment = transform_.pad_alignment;
-  return static_cast<std::uint16_t>((bytes + alignment - 1) / alignment * alignment);
+std::size_t Traffic::outer_bytes(const Slot& slot) const {
+  return ip_bytes() + (kind_.is_udp_encapsulated() ? sizeof(UdpHeader) : 0) + sizeof(EspHeader) +
+         transform_of(slot).iv_bytes;
+}
+
+std::size_t Traffic::sealed_bytes(const Slot& slot) const {
+  return outer_bytes(slot) + slot.crypto_bytes + transform_of(slot).icv_bytes;
+}
+
+void Traffic::set_tunnel(Slot& slot, std::uint32_t tunnel) const {
+  slot.tunnel = tunnel;
+  const std::size_t bytes = slot.inner_bytes + sizeof(EspTrailer);
+  const std::size_t alignment = transform_of(slot).pad_alignment;
+  slot.crypto_bytes = static_cast<std::uint16_t>((bytes + alignment - 1) / alignment * alignment);
 }
 
 std::byte* Traffic::frame_of(const Slot& slot) const {
@@ -135,35 +147,56 @@ void Traffic::write_clear(std::byte* frame, const Slot& slot) const {
   std::memcpy(frame, &headers, sizeof headers);
 }
 
-// The whole frame of a packet to be opened, but for encryption.
-void Traffic::write_sealed(const Slot& slot, const ExpandedKey& key, CryptoJob& job) {
-  const SeqNum sequence{++sequences_[slot.tunnel]};
-  const std::size_t ip_bytes = outer_bytes() + slot.crypto_bytes + transform_.icv_bytes;
+// Ethernet to UDP, as the peer sends them; a UDP checksum over IPv6 comes when all else is there.
+// Returns where they end.
+std::byte* Traffic::write_outer(const Slot& slot) const {
   std::byte* at = frame_of(slot);
   const auto put = [&at](const auto& value) {
     std::memcpy(at, &value, sizeof value);
     at += sizeof value;
   };
-  // The Ethernet header of the inner frame lies where the IV will be.
-  std::byte* inner = at + sizeof(EthernetHeader) + outer_bytes();
-  write_clear(inner - sizeof(EthernetHeader), slot);
-  put(EthernetHeader{kWanMac, kPeerMac, wire_ether_type(EtherType::ipv4)});
-  Ipv4Header outer{.total_length = Be16{static_cast<std::uint16_t>(ip_bytes)},
-                   .ttl = 64,
-                   .protocol = kind_.is_udp_encapsulated() ? IpProtocol::udp : IpProtocol::esp,
-                   .source = wire_address(kPeerAddress),
-                   .destination = wire_address(kOwnAddress)};
-  outer.checksum = ipv4_header_checksum(outer);
-  put(outer);
-  if (kind_.is_udp_encapsulated()) {
-    put(UdpHeader{.source_port = Be16{4500},
-                  .destination_port = Be16{4500},
-                  .length = Be16{static_cast<std::uint16_t>(ip_bytes - sizeof outer)}});
+  const IpProtocol protocol = kind_.is_udp_encapsulated() ? IpProtocol::udp : IpProtocol::esp;
+  const Be16 whole{static_cast<std::uint16_t>(sealed_bytes(slot))};
+  const Be16 behind_ip{static_cast<std::uint16_t>(sealed_bytes(slot) - ip_bytes())};
+  if (kind_.is_over_ipv6()) {
+    put(EthernetHeader{kWanMac, kPeerMac, wire_ether_type(EtherType::ipv6)});
+    put(Ipv6Header{.payload_length = behind_ip,
+                   .next_header = protocol,
+                   .hop_limit = 64,
+                   .source = kPeerAddress6,
+                   .destination = kOwnAddress6});
+  } else {
+    put(EthernetHeader{kWanMac, kPeerMac, wire_ether_type(EtherType::ipv4)});
+    Ipv4Header outer{.total_length = whole,
+                     .ttl = 64,
+                     .protocol = protocol,
+                     .source = wire_address(kPeerAddress),
+                     .destination = wire_address(kOwnAddress)};
+    outer.checksum = ipv4_header_checksum(outer);
+    put(outer);
   }
+  if (kind_.is_udp_encapsulated()) {
+    put(UdpHeader{.source_port = Be16{4500}, .destination_port = Be16{4500}, .length = behind_ip});
+  }
+  return at;
+}
+
+// The whole frame of a packet to be opened, but for encryption.
+void Traffic::write_sealed(const Slot& slot, const ExpandedKey& key, CryptoJob& job) {
+  const SeqNum sequence{++sequences_[slot.tunnel]};
+  const std::size_t iv_bytes = transform_of(slot).iv_bytes;
+  // The Ethernet header of the inner frame lies where the IV will be.
+  std::byte* inner = frame_of(slot) + sizeof(EthernetHeader) + outer_bytes(slot);
+  write_clear(inner - sizeof(EthernetHeader), slot);
+  std::byte* at = write_outer(slot);
+  const auto put = [&at](const auto& value) {
+    std::memcpy(at, &value, sizeof value);
+    at += sizeof value;
+  };
   put(EspHeader{wire_spi(spi_of(slot.tunnel)), wire_sequence(sequence)});
   const Be64 iv{sequence.raw()};
-  if (transform_.iv_bytes != 0) {
-    std::memset(at, 0, transform_.iv_bytes);
+  if (iv_bytes != 0) {
+    std::memset(at, 0, iv_bytes);
     std::memcpy(inner - sizeof iv, &iv, sizeof iv);
   }
   at = inner + slot.inner_bytes;
@@ -182,27 +215,39 @@ void Traffic::write_sealed(const Slot& slot, const ExpandedKey& key, CryptoJob& 
   set_aad(job, sa, sequence);
 }
 
+void Traffic::seal_slots(std::size_t first, std::size_t count) {
+  std::array<CryptoJob, kBurstPackets> jobs;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Slot& slot = slots_[first + i];
+    write_sealed(slot, key_of(slot.tunnel, i), jobs[i]);
+  }
+  engine_->seal(std::span(jobs).first(count));
+  if (!kind_.is_over_ipv6() || !kind_.is_udp_encapsulated()) return;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Slot& slot = slots_[first + i];
+    std::byte* const udp = frame_of(slot) + sizeof(EthernetHeader) + ip_bytes();
+    const std::span segment(udp, sealed_bytes(slot) - ip_bytes());
+    const Be16 checksum = udp_checksum_field(
+        transport_checksum(kPeerAddress6, kOwnAddress6, IpProtocol::udp, segment));
+    std::memcpy(udp + offsetof(UdpHeader, checksum), &checksum, sizeof checksum);
+  }
+}
+
 void Traffic::prepare() {
   if (kind_.direction == TrafficDirection::seal) return;
-  std::array<CryptoJob, kBurstPackets> jobs;
   for (std::size_t first = 0; first < kPackets; first += kBurstPackets) {
-    for (std::size_t i = 0; i < kBurstPackets; ++i) {
-      const Slot& slot = slots_[first + i];
-      write_sealed(slot, key_of(slot.tunnel, i), jobs[i]);
-    }
-    engine_->seal(jobs);
+    seal_slots(first, kBurstPackets);
   }
 }
 
 // As a device would: lengths and, of clear frames, the header.
 void Traffic::fill_burst(std::size_t first, std::size_t count) {
   const bool is_sealed = kind_.direction == TrafficDirection::open;
-  const std::size_t around =
-      sizeof(EthernetHeader) + (is_sealed ? outer_bytes() + transform_.icv_bytes : 0);
   for (std::size_t i = 0; i < count; ++i) {
     const Slot& slot = slots_[first + i];
     rte_mbuf* mbuf = slot.mbuf;
-    const std::size_t bytes = around + (is_sealed ? slot.crypto_bytes : slot.inner_bytes);
+    const std::size_t bytes =
+        sizeof(EthernetHeader) + (is_sealed ? sealed_bytes(slot) : slot.inner_bytes);
     mbuf->data_off = RTE_PKTMBUF_HEADROOM;
     mbuf->data_len = static_cast<std::uint16_t>(bytes);
     mbuf->pkt_len = static_cast<std::uint32_t>(bytes);
@@ -218,14 +263,7 @@ void Traffic::source(std::size_t first) {
 }
 
 std::size_t Traffic::offer(std::size_t first, std::size_t count) {
-  if (kind_.direction == TrafficDirection::open) {
-    std::array<CryptoJob, kBurstPackets> jobs;
-    for (std::size_t i = 0; i < count; ++i) {
-      const Slot& slot = slots_[first + i];
-      write_sealed(slot, key_of(slot.tunnel, i), jobs[i]);
-    }
-    engine_->seal(std::span(jobs).first(count));
-  }
+  if (kind_.direction == TrafficDirection::open) seal_slots(first, count);
   fill_burst(first, count);
   for (std::size_t i = 0; i < count; ++i) {
     rte_mbuf_refcnt_set(burst_[i], 2);
@@ -265,20 +303,32 @@ bool Traffic::came_out_right() {
   });
 }
 
+bool Traffic::has_right_outer(std::span<std::byte> packet) const {
+  if (!kind_.is_over_ipv6()) {
+    return validate_ipv4(packet) == Ipv4Validity::ok &&
+           header_at<Ipv4Header>(packet, 0)->total_length.host() == packet.size();
+  }
+  const auto* outer = header_at<Ipv6Header>(packet, 0);
+  const auto segment = packet.subspan(sizeof(Ipv6Header));
+  return outer->source == kOwnAddress6 && outer->destination == kPeerAddress6 &&
+         outer->payload_length.host() == segment.size() &&
+         (!kind_.is_udp_encapsulated() ||
+          transport_checksum(kOwnAddress6, kPeerAddress6, IpProtocol::udp, segment) == Be16{});
+}
+
 bool Traffic::is_sealed_right(const Slot& slot) {
   const Packet frame(slot.mbuf);
   const auto packet = frame.bytes().subspan(sizeof(EthernetHeader));
-  const auto* outer = header_at<Ipv4Header>(packet, 0);
-  if (validate_ipv4(packet) != Ipv4Validity::ok || outer->total_length.host() != packet.size() ||
-      packet.size() != outer_bytes() + slot.crypto_bytes + transform_.icv_bytes ||
+  if (packet.size() != sealed_bytes(slot) || !has_right_outer(packet) ||
       frame.header<EthernetHeader>(0)->destination != kPeerMac) {
     return false;
   }
-  const std::size_t iv_end = outer_bytes();
-  const auto* esp = header_at<EspHeader>(packet, iv_end - transform_.iv_bytes - sizeof(EspHeader));
+  const std::size_t iv_end = outer_bytes(slot);
+  const auto* esp =
+      header_at<EspHeader>(packet, iv_end - transform_of(slot).iv_bytes - sizeof(EspHeader));
   CryptoJob job{};
   job.key = &key_of(slot.tunnel, 0);
-  job.payload = packet.data() + outer_bytes();
+  job.payload = packet.data() + iv_end;
   job.payload_bytes = slot.crypto_bytes;
   job.icv = job.payload + slot.crypto_bytes;
   set_nonce(job, packet.subspan(iv_end - sizeof(Be64)).first<sizeof(Be64)>());
@@ -288,7 +338,7 @@ bool Traffic::is_sealed_right(const Slot& slot) {
   set_aad(job, sa, SeqNum{esp->sequence.host()});  // no bench sends as many as 2^32
   Verdict verdict = Verdict::refused;
   engine_->open({&job, 1}, {&verdict, 1});
-  const auto inner = packet.subspan(outer_bytes(), slot.inner_bytes);
+  const auto inner = packet.subspan(iv_end, slot.inner_bytes);
   return sa.spi == spi_of(slot.tunnel) && verdict == Verdict::authentic &&
          validate_ipv4(inner) == Ipv4Validity::ok && header_at<Ipv4Header>(inner, 0)->ttl == 63;
 }
@@ -316,17 +366,20 @@ void Traffic::through_ports() {
 }
 
 void Traffic::through_ipsec_mb() {
-  const std::size_t payload_offset =
-      kind_.direction == TrafficDirection::seal
-          ? sizeof(EthernetHeader)  // headers are put in front of the inner packet
-          : sizeof(EthernetHeader) + outer_bytes();
-  std::array<RawCrypto::Packet, kBurstPackets> burst;
   for (std::size_t first = 0; first < kPackets; first += kBurstPackets) {
     for (std::size_t i = 0; i < kBurstPackets; ++i) {
       const Slot& slot = slots_[first + i];
-      burst[i] = {&keys_[slot.tunnel], frame_of(slot) + payload_offset, slot.crypto_bytes};
+      // Of one to be sealed: headers are put in front of the inner packet.
+      const std::size_t payload_offset =
+          sizeof(EthernetHeader) +
+          (kind_.direction == TrafficDirection::seal ? 0 : outer_bytes(slot));
+      raw_part_of(slot).burst.push_back(
+          {&keys_[slot.tunnel], frame_of(slot) + payload_offset, slot.crypto_bytes});
     }
-    raw_.run(burst);
+    for (RawPart& part : raw_) {
+      part.crypto.run(part.burst);
+      part.burst.clear();
+    }
   }
 }
 

@@ -39,6 +39,7 @@ struct TrafficKind {
 
   [[nodiscard]] bool is_udp_encapsulated() const { return (tunnels.sa_flags & kSaUdpEncap) != 0; }
   [[nodiscard]] bool has_esn() const { return (tunnels.sa_flags & kSaEsn) != 0; }
+  [[nodiscard]] bool is_over_ipv6() const { return tunnels.family == Family::v6; }
 };
 
 // A set of buffers, each with one packet of one tunnel; unless they are dealt() otherwise tunnels
@@ -109,25 +110,41 @@ class Traffic {
   [[nodiscard]] const ExpandedKey& key_of(std::uint32_t tunnel, std::size_t place);
   [[nodiscard]] ThroughputGateway::Side source_side() const;
   [[nodiscard]] ThroughputGateway::Side sink_side() const;
-  [[nodiscard]] std::size_t outer_bytes() const;  // IP to IV
-  [[nodiscard]] std::uint16_t crypto_bytes_of(std::uint16_t inner_bytes) const;
+  [[nodiscard]] const TransformInfo& transform_of(const Slot& slot) const {
+    return *transform_info(kind_.tunnels.transform_of(slot.tunnel));
+  }
+  [[nodiscard]] std::size_t ip_bytes() const;                      // of the outer IP header
+  [[nodiscard]] std::size_t outer_bytes(const Slot& slot) const;   // IP to IV
+  [[nodiscard]] std::size_t sealed_bytes(const Slot& slot) const;  // IP to ICV
+  void set_tunnel(Slot& slot, std::uint32_t tunnel) const;
   [[nodiscard]] std::byte* frame_of(const Slot& slot) const;
   void write_clear(std::byte* frame, const Slot& slot) const;
+  std::byte* write_outer(const Slot& slot) const;
   void write_sealed(const Slot& slot, const ExpandedKey& key, CryptoJob& job);
+  void seal_slots(std::size_t first, std::size_t count);
   void fill_burst(std::size_t first, std::size_t count);
   void source(std::size_t first);
   [[nodiscard]] std::size_t sink();
+  [[nodiscard]] bool has_right_outer(std::span<std::byte> packet) const;
   [[nodiscard]] bool is_sealed_right(const Slot& slot);
   [[nodiscard]] bool is_opened_right(const Slot& slot) const;
 
   ThroughputGateway& gateway_;
   TrafficKind kind_;
-  const TransformInfo& transform_;
   std::vector<Slot> slots_;
   std::vector<ExpandedKey> keys_;         // by tunnel, or those expanded last
   std::vector<std::uint64_t> sequences_;  // by tunnel, the last one given out
   std::unique_ptr<Engine> engine_;
-  RawCrypto raw_;
+  // One of each transform there is, and the burst's packets for it.
+  struct RawPart {
+    TransformId transform;
+    RawCrypto crypto;
+    std::vector<RawCrypto::Packet> burst;
+  };
+  [[nodiscard]] RawPart& raw_part_of(const Slot& slot) {
+    return raw_[kind_.tunnels.is_mixed() ? slot.tunnel % kMixedTransforms.size() : 0];
+  }
+  std::vector<RawPart> raw_;
   double mean_inner_bytes_ = 0;
   std::array<rte_mbuf*, kBurstPackets> burst_{};
 };
