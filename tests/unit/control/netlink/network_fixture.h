@@ -21,7 +21,10 @@ class NetworkTest : public testing::Test {
   void SetUp() override {
     auto original = current_network_namespace();
     ASSERT_TRUE(original) << original.error().message;
-    if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs root: network namespaces";
+    if (::unshare(CLONE_NEWNET) != 0) {
+      ASSERT_NE(::geteuid(), 0u) << "root, but without a network namespace";
+      GTEST_SKIP() << "needs root: network namespaces";
+    }
     original_ = std::move(*original);
     run("ip link set lo up");
   }
