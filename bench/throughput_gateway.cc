@@ -19,7 +19,8 @@ constexpr std::uint32_t kRoutes = 1000;  // of each side
 constexpr std::uint32_t kLeastPolicies = 100;
 constexpr std::uint16_t kPortMtu = 1600;  // ESP of 1420 bytes in UDP over IPv6 takes 1504
 constexpr unsigned kPortRingSize = 1024;
-constexpr std::uint32_t kReplayWindow = 64;
+constexpr std::uint64_t kWindowSlots = 4096;
+constexpr std::uint32_t kBuffersOfAWorker = 8192;
 constexpr std::uint64_t kHashSecret = 0x9e3779b97f4a7c15;  // fixed: runs are alike
 
 Ipv4Address network_of_host(Ipv4Address host) {
@@ -110,8 +111,12 @@ ThroughputGateway::~ThroughputGateway() {
 
 std::string ThroughputGateway::start(const Settings& settings) {
   StartConfig config;
-  config.worker_count = 1;
-  config.worker_cores[0] = settings.core;
+  workers_ = settings.workers;
+  config.worker_count = workers_;
+  for (std::uint16_t i = 0; i < workers_; ++i) {
+    config.worker_cores[i] = static_cast<std::uint16_t>(settings.core + i);
+  }
+  if (workers_ > 1) config.mbuf_count = workers_ * kBuffersOfAWorker;
   config.poll = PollMode::busy;
   config.default_policy = PolicyAction::bypass;  // what was opened leaves to the LAN by it
   config.use_huge_pages = settings.use_huge_pages;
@@ -119,7 +124,8 @@ std::string ThroughputGateway::start(const Settings& settings) {
   config.ports[index_of_side(Side::lan)] = port_config("lan", kLanMac);
   config.ports[index_of_side(Side::wan)] = port_config("wan", kWanMac);
   max_sas_ = settings.max_sas;
-  const RegionSizes sizes{.max_sas = max_sas_, .max_policies = max_sas_, .window_slots = 64};
+  const RegionSizes sizes{
+      .max_sas = max_sas_, .max_policies = max_sas_, .window_slots = kWindowSlots};
   std::string error = create_regions(sizes, config, descriptors_);
   if (error.empty()) error = dataplane_side_.attach(descriptors_, culvert::Side::dataplane);
   if (error.empty()) error = control_side_.attach(descriptors_, culvert::Side::control);
@@ -153,9 +159,15 @@ std::string ThroughputGateway::open_ports() {
   for (const Side side : {Side::lan, Side::wan}) {
     const std::string name = dataplane_.start().ports[index_of_side(side)].name.data();
     PortRings& rings = rings_[index_of_side(side)];
-    rings = {ring(name + "_in"), ring(name + "_out")};
-    if (rings.in == nullptr || rings.out == nullptr ||
-        rte_eth_from_rings(name.c_str(), &rings.in, 1, &rings.out, 1, 0) < 0) {
+    for (std::uint16_t i = 0; i < workers_; ++i) {
+      rings.in.push_back(ring(name + "_in" + std::to_string(i)));
+      rings.out.push_back(ring(name + "_out" + std::to_string(i)));
+      if (rings.in.back() == nullptr || rings.out.back() == nullptr) {
+        return "no memory for the rings of port " + name;
+      }
+    }
+    if (rte_eth_from_rings(name.c_str(), rings.in.data(), workers_, rings.out.data(), workers_, 0) <
+        0) {
       return "cannot make the in-memory port " + name;
     }
   }
@@ -284,7 +296,7 @@ void ThroughputGateway::add_tunnel(std::uint32_t tunnel) {
   const std::vector<std::byte> key = key_material(kind_.transform_of(tunnel), tunnel);
   if (kind_.ends != Ends::inbound) add_sa(tunnel, spec, key);
   spec.direction = Direction::in;
-  spec.replay_window = kReplayWindow;
+  spec.replay_window = kind_.replay_window;
   std::swap(spec.src, spec.dst);
   if (kind_.ends != Ends::outbound) add_sa(inbound_index(tunnel), spec, key);
 }

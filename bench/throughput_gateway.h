@@ -68,6 +68,7 @@ struct TunnelKind {
   Sites sites = Sites::networks;
   Ends ends = Ends::both;
   Family family = Family::v4;  // of the outer header
+  std::uint32_t replay_window = 64;
 
   [[nodiscard]] bool is_mixed() const { return transform == TransformId::none; }
   [[nodiscard]] TransformId transform_of(std::uint32_t tunnel) const {
@@ -84,7 +85,8 @@ class ThroughputGateway {
  public:
   enum class Side : std::size_t { lan = 0, wan = 1 };
   struct Settings {
-    std::uint16_t core = 0;
+    std::uint16_t core = 0;     // of worker 0; the others have those that follow
+    std::uint16_t workers = 1;  // each port has a queue for each of them
     std::uint8_t use_huge_pages = 1;
     std::uint32_t max_sas = 4096;  // as many policies
   };
@@ -94,19 +96,24 @@ class ThroughputGateway {
   ThroughputGateway(const ThroughputGateway&) = delete;
   ThroughputGateway& operator=(const ThroughputGateway&) = delete;
 
-  // Starts the EAL and everything up to the worker, and pins the calling thread, which is the only
-  // one that may use this object. Returns what went wrong, or an empty string.
+  // Starts the EAL and everything up to the workers, and pins the calling thread. All is for that
+  // thread alone but worker(i), its rings and its device queues, which another one may have.
+  // Returns what went wrong, or an empty string.
   [[nodiscard]] std::string start(const Settings& settings);
 
   // Puts `kind.count` tunnels, their policies (100 at least) in place of those there were.
   [[nodiscard]] std::string set_tunnels(const TunnelKind& kind);
 
-  [[nodiscard]] Worker& worker() { return dataplane_.worker(0); }
+  [[nodiscard]] Worker& worker(std::uint16_t number = 0) { return dataplane_.worker(number); }
   [[nodiscard]] rte_mempool& pool() { return dataplane_.pool(); }
   [[nodiscard]] const DataplaneStatus& status() { return dataplane_.status(); }
   // What the worker receives from and sends to.
-  [[nodiscard]] rte_ring& into(Side side) { return *rings_[index_of_side(side)].in; }
-  [[nodiscard]] rte_ring& out_of(Side side) { return *rings_[index_of_side(side)].out; }
+  [[nodiscard]] rte_ring& into(Side side, std::uint16_t worker) {
+    return *rings_[index_of_side(side)].in[worker];
+  }
+  [[nodiscard]] rte_ring& out_of(Side side, std::uint16_t worker) {
+    return *rings_[index_of_side(side)].out[worker];
+  }
   [[nodiscard]] std::uint16_t device(Side side) {
     return dataplane_.ports()[index_of_side(side)].device;
   }
@@ -115,9 +122,9 @@ class ThroughputGateway {
   [[nodiscard]] std::string drops();
 
  private:
-  struct PortRings {
-    rte_ring* in = nullptr;
-    rte_ring* out = nullptr;
+  struct PortRings {  // by worker
+    std::vector<rte_ring*> in;
+    std::vector<rte_ring*> out;
   };
   static constexpr std::size_t index_of_side(Side side) { return static_cast<std::size_t>(side); }
 
@@ -146,6 +153,7 @@ class ThroughputGateway {
   std::uint64_t answered_ = 0;
   std::uint32_t generation_ = 0;
   std::uint32_t max_sas_ = 0;
+  std::uint16_t workers_ = 1;
   TunnelKind kind_{.count = 0};
   std::uint32_t policies_ = 0;  // of each direction that has some
   std::string refused_;

@@ -62,7 +62,8 @@ Traffic::Traffic(ThroughputGateway& gateway, const TrafficKind& kind)
     slots_[i].mbuf = rte_pktmbuf_alloc(&gateway.pool());
     if (slots_[i].mbuf == nullptr) std::abort();
     slots_[i].inner_bytes = inner_bytes[i];
-    slots_[i].source_port = static_cast<std::uint16_t>(kFirstSourcePort + flow);
+    slots_[i].source_port =
+        static_cast<std::uint16_t>(kFirstSourcePort + kind.worker * kind.flows + flow);
     set_tunnel(slots_[i], order[i]);
     total += inner_bytes[i];
   }
@@ -80,7 +81,8 @@ Traffic::~Traffic() {
 void Traffic::deal(std::span<const std::uint32_t, kPackets> tunnels) {
   for (std::size_t i = 0; i < kPackets; ++i) {
     set_tunnel(slots_[i], tunnels[i]);
-    slots_[i].source_port = static_cast<std::uint16_t>(kFirstSourcePort + i % kind_.flows);
+    slots_[i].source_port =
+        static_cast<std::uint16_t>(kFirstSourcePort + kind_.worker * kind_.flows + i % kind_.flows);
   }
 }
 
@@ -182,8 +184,9 @@ std::byte* Traffic::write_outer(const Slot& slot) const {
 }
 
 // The whole frame of a packet to be opened, but for encryption.
-void Traffic::write_sealed(const Slot& slot, const ExpandedKey& key, CryptoJob& job) {
-  const SeqNum sequence{++sequences_[slot.tunnel]};
+void Traffic::write_sealed(Slot& slot, const ExpandedKey& key, CryptoJob& job) {
+  const SeqNum sequence{sequences_[slot.tunnel] += kind_.sequence_step};
+  slot.sequence = sequence.raw();
   const std::size_t iv_bytes = transform_of(slot).iv_bytes;
   // The Ethernet header of the inner frame lies where the IV will be.
   std::byte* inner = frame_of(slot) + sizeof(EthernetHeader) + outer_bytes(slot);
@@ -218,7 +221,7 @@ void Traffic::write_sealed(const Slot& slot, const ExpandedKey& key, CryptoJob& 
 void Traffic::seal_slots(std::size_t first, std::size_t count) {
   std::array<CryptoJob, kBurstPackets> jobs;
   for (std::size_t i = 0; i < count; ++i) {
-    const Slot& slot = slots_[first + i];
+    Slot& slot = slots_[first + i];
     write_sealed(slot, key_of(slot.tunnel, i), jobs[i]);
   }
   engine_->seal(std::span(jobs).first(count));
@@ -258,8 +261,8 @@ void Traffic::fill_burst(std::size_t first, std::size_t count) {
 
 void Traffic::source(std::size_t first) {
   fill_burst(first, kBurstPackets);
-  rte_ring_enqueue_burst(&gateway_.into(source_side()), reinterpret_cast<void**>(burst_.data()),
-                         kBurstPackets, nullptr);
+  rte_ring_enqueue_burst(&gateway_.into(source_side(), kind_.worker),
+                         reinterpret_cast<void**>(burst_.data()), kBurstPackets, nullptr);
 }
 
 std::size_t Traffic::offer(std::size_t first, std::size_t count) {
@@ -269,7 +272,7 @@ std::size_t Traffic::offer(std::size_t first, std::size_t count) {
     rte_mbuf_refcnt_set(burst_[i], 2);
     burst_[i]->hash.usr = static_cast<std::uint32_t>(first + i);
   }
-  return rte_ring_enqueue_burst(&gateway_.into(source_side()),
+  return rte_ring_enqueue_burst(&gateway_.into(source_side(), kind_.worker),
                                 reinterpret_cast<void**>(burst_.data()),
                                 static_cast<unsigned>(count), nullptr);
 }
@@ -282,7 +285,7 @@ std::size_t Traffic::collect(std::span<std::uint32_t, kBurstPackets> slots) {
 
 // How many packets came out.
 std::size_t Traffic::sink() {
-  return rte_ring_dequeue_burst(&gateway_.out_of(sink_side()),
+  return rte_ring_dequeue_burst(&gateway_.out_of(sink_side(), kind_.worker),
                                 reinterpret_cast<void**>(burst_.data()), kBurstPackets, nullptr);
 }
 
@@ -290,10 +293,25 @@ bool Traffic::through_gateway() {
   std::size_t arrived = 0;
   for (std::size_t first = 0; first < kPackets; first += kBurstPackets) {
     source(first);
-    gateway_.worker().run_once();
+    gateway_.worker(kind_.worker).run_once();
     arrived += sink();
+    came_out_at_[first / kBurstPackets] = rte_rdtsc();
   }
   return arrived == kPackets;
+}
+
+std::vector<Traffic::Departure> Traffic::departures() const {
+  std::vector<Departure> result(kPackets);
+  for (std::size_t i = 0; i < kPackets; ++i) {
+    const Slot& slot = slots_[i];
+    result[i] = {came_out_at_[i / kBurstPackets], slot.sequence, slot.source_port};
+    if (kind_.direction == TrafficDirection::open) continue;
+    const std::size_t esp_offset = sizeof(EthernetHeader) + outer_bytes(slot) -
+                                   transform_of(slot).iv_bytes - sizeof(EspHeader);
+    const auto* esp = Packet(slot.mbuf).header<EspHeader>(static_cast<std::uint32_t>(esp_offset));
+    result[i].sequence = esp->sequence.host();  // no bench sends as many as 2^32
+  }
+  return result;
 }
 
 bool Traffic::came_out_right() {
@@ -359,8 +377,8 @@ void Traffic::through_ports() {
   const std::uint16_t out = gateway_.device(sink_side());
   for (std::size_t first = 0; first < kPackets; first += kBurstPackets) {
     source(first);
-    const std::uint16_t count = rte_eth_rx_burst(in, 0, frames.data(), kBurstPackets);
-    rte_eth_tx_burst(out, 0, frames.data(), count);
+    const std::uint16_t count = rte_eth_rx_burst(in, kind_.worker, frames.data(), kBurstPackets);
+    rte_eth_tx_burst(out, kind_.worker, frames.data(), count);
     static_cast<void>(sink());
   }
 }

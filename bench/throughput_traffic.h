@@ -36,6 +36,8 @@ struct TrafficKind {
   TunnelKind tunnels;
   std::uint32_t flows = 256;        // of one tunnel, if it has as many packets
   std::uint64_t last_sequence = 0;  // that may have been used before
+  std::uint32_t sequence_step = 1;  // from one packet of a tunnel to its next
+  std::uint16_t worker = 0;         // whose packets they are
 
   [[nodiscard]] bool is_udp_encapsulated() const { return (tunnels.sa_flags & kSaUdpEncap) != 0; }
   [[nodiscard]] bool has_esn() const { return (tunnels.sa_flags & kSaEsn) != 0; }
@@ -86,6 +88,15 @@ class Traffic {
   // Slots of packets that came out.
   [[nodiscard]] std::size_t collect(std::span<std::uint32_t, kBurstPackets> slots);
 
+  // Of the last through_gateway(), by slot: when it came out, in TSC cycles, and its number on the
+  // wire.
+  struct Departure {
+    std::uint64_t time = 0;
+    std::uint64_t sequence = 0;
+    std::uint16_t source_port = 0;  // of its flow
+  };
+  [[nodiscard]] std::vector<Departure> departures() const;
+
   [[nodiscard]] double mean_inner_bytes() const { return mean_inner_bytes_; }
 
  private:
@@ -96,6 +107,7 @@ class Traffic {
     std::uint16_t inner_bytes = 0;
     std::uint16_t crypto_bytes = 0;  // what is encrypted: with padding and trailer
     std::uint16_t source_port = 0;   // of the inner UDP header
+    std::uint64_t sequence = 0;      // where it was sealed here
   };
   // A frame in clear up to its UDP header, as the LAN's router sends it.
   struct ClearHeaders {
@@ -120,7 +132,7 @@ class Traffic {
   [[nodiscard]] std::byte* frame_of(const Slot& slot) const;
   void write_clear(std::byte* frame, const Slot& slot) const;
   std::byte* write_outer(const Slot& slot) const;
-  void write_sealed(const Slot& slot, const ExpandedKey& key, CryptoJob& job);
+  void write_sealed(Slot& slot, const ExpandedKey& key, CryptoJob& job);
   void seal_slots(std::size_t first, std::size_t count);
   void fill_burst(std::size_t first, std::size_t count);
   void source(std::size_t first);
@@ -147,6 +159,7 @@ class Traffic {
   std::vector<RawPart> raw_;
   double mean_inner_bytes_ = 0;
   std::array<rte_mbuf*, kBurstPackets> burst_{};
+  std::array<std::uint64_t, kPackets / kBurstPackets> came_out_at_{};  // by burst, TSC cycles
 };
 
 }  // namespace culvert
