@@ -19,34 +19,38 @@ bool is_untouched(const Regions& regions) {
 
 void SaManager::load_sas() {
   const bool skip = is_untouched(regions_);
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> by_age;
+  using SlotsByAge = std::vector<std::pair<std::uint64_t, std::uint32_t>>;
+  SlotsByAge by_age;
+  SlotsByAge free_by_age;
   for (std::uint32_t slot = 0; slot < sas_.capacity(); ++slot) {
     if (skip) {
       sas_.put_back_free(slot);
       continue;
     }
+    const SaRecord record = sas_.record(slot);
+    if (record.tombstone_key != KeyHash{}) {
+      nonces_.remember(record.tombstone_key, record.tombstone_sequence);
+    }
     switch (sas_.load(slot)) {
       case SaSlots::Found::live:
         load_key(slot);
-        by_age.emplace_back(sas_.record(slot).age, slot);
+        by_age.emplace_back(record.age, slot);
         break;
       case SaSlots::Found::larval:
-        by_age.emplace_back(sas_.record(slot).age, slot);
+        by_age.emplace_back(record.age, slot);
         break;
       case SaSlots::Found::unfinished:
         load_key(slot);
         retire(SlotKind::sa, slot, std::nullopt);
         break;
-      case SaSlots::Found::free: {
-        const SaRecord record = sas_.record(slot);
-        if (record.tombstone_key != KeyHash{}) {
-          nonces_.remember(record.tombstone_key, record.tombstone_sequence);
-        }
-        sas_.put_back_free(slot);
+      case SaSlots::Found::free:
+        free_by_age.emplace_back(record.age, slot);
         break;
-      }
     }
   }
+  // As before: the tombstone that is freshest goes last.
+  std::sort(free_by_age.begin(), free_by_age.end());
+  for (const auto& [age, slot] : free_by_age) sas_.put_back_free(slot);
   std::sort(by_age.begin(), by_age.end());
   for (const auto& [age, slot] : by_age) {
     sas_.list(slot);

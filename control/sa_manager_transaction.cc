@@ -217,7 +217,7 @@ void SaManager::collect_retired() {
 void SaManager::free_sa_slot(std::uint32_t slot) {
   const std::span<const std::byte> key = sas_.key(slot);
   if (key.empty()) {  // larval
-    sas_.give_back(slot, {}, 0);
+    sas_.give_back(slot);
     return;
   }
   const KeyHash key_hash = nonce_hash(slot);

@@ -56,22 +56,35 @@ SaSlots::Found SaSlots::load(std::uint32_t slot) {
 std::uint32_t SaSlots::take() {
   const std::optional<std::uint32_t> slot = free_.take();
   if (!slot) return kNoSlot;
-  const std::uint32_t last = record(*slot).last_generation;
-  const std::uint32_t generation = last + 1 == 0 ? 1 : last + 1;
-  // The state first: a crash from here on finds a slot that was not finished.
-  set_record(*slot, {.last_generation = generation, .state = SlotState::adding});
+  const SaRecord last = record(*slot);
+  const std::uint32_t generation = last.last_generation + 1 == 0 ? 1 : last.last_generation + 1;
+  // The state first: a crash from here on finds a slot that was not finished. The tombstone stays:
+  // the key of the SA to come may be the same.
+  set_record(*slot, {.last_generation = generation,
+                     .state = SlotState::adding,
+                     .tombstone_key = last.tombstone_key,
+                     .tombstone_sequence = last.tombstone_sequence});
   specs_[*slot] = SaSpec{.generation = generation};
   return *slot;
 }
 
 void SaSlots::give_back(std::uint32_t slot, const KeyHash& key, std::uint64_t sequence) {
+  SaRecord last = record(slot);
+  last.tombstone_key = key;
+  last.tombstone_sequence = sequence;
+  set_record(slot, last);
+  give_back(slot);
+}
+
+void SaSlots::give_back(std::uint32_t slot) {
   wipe_key(slot);
-  const std::uint32_t generation = record(slot).last_generation;
+  const SaRecord last = record(slot);
   specs_[slot] = SaSpec{};
-  set_record(slot, {.last_generation = generation,
+  set_record(slot, {.last_generation = last.last_generation,
                     .state = SlotState::free,
-                    .tombstone_key = key,
-                    .tombstone_sequence = sequence});
+                    .age = next_age(),
+                    .tombstone_key = last.tombstone_key,
+                    .tombstone_sequence = last.tombstone_sequence});
   free_.put(slot);
 }
 

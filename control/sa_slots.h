@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -50,7 +51,7 @@ class SaSlots {
   enum class Found : std::uint8_t { live, larval, unfinished, free };
   // After a restart: what is in this slot. Live and larval ones are for the caller to list, the
   // oldest first; unfinished ones (being added or removed when control died) to remove; free ones
-  // to put back.
+  // to put back, in the order of their age.
   [[nodiscard]] Found load(std::uint32_t slot);
   void put_back_free(std::uint32_t slot) { free_.put(slot); }
 
@@ -58,6 +59,8 @@ class SaSlots {
   [[nodiscard]] std::uint32_t take();
   // Wipes the key and frees the slot. The tombstone stays in the note.
   void give_back(std::uint32_t slot, const KeyHash& key, std::uint64_t sequence);
+  // The same of a slot whose SA had no key: the tombstone is that of the one before it.
+  void give_back(std::uint32_t slot);
 
   void list(std::uint32_t slot);
   void delist(std::uint32_t slot);
@@ -90,8 +93,12 @@ class SaSlots {
   [[nodiscard]] SaRecord record(std::uint32_t slot) const {
     return read_record<SaRecord>(notes_[slot]);
   }
+  // What is written before it in the program lies in memory before it: so a death in between
+  // leaves it.
   void set_record(std::uint32_t slot, const SaRecord& record) {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     write_record(notes_[slot], record);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
   [[nodiscard]] std::span<const std::byte> key(std::uint32_t slot) const;
   void set_key(std::uint32_t slot, const Key& key);

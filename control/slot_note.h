@@ -53,7 +53,7 @@ struct SaRecord {
   std::uint16_t given = 0;
   std::uint8_t flags = 0;
   std::uint8_t info_window = 0;
-  std::uint64_t age = 0;  // rises with every SA added
+  std::uint64_t age = 0;  // rises with every SA added, and every slot freed
   std::uint64_t add_time_seconds = 0;
   std::uint64_t larval_until_ns = 0;  // CLOCK_REALTIME
   Lifetimes lifetimes;
@@ -79,7 +79,7 @@ struct SaRecord {
   std::uint8_t was_installed = 0;      // the dataplane acknowledged it
   std::uint8_t soft_limit_raised = 0;  // for it or its pair
   std::array<std::uint8_t, 2> reserved{};
-  // Of the SA that was here last, while the slot is free: under which key which number was used.
+  // Of the SA that was here before: under which key which number was used.
   KeyHash tombstone_key{};
   std::uint64_t tombstone_sequence = 0;
 };

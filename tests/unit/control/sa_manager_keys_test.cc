@@ -73,6 +73,37 @@ TEST_F(SaManagerKeys, KnowsKeysInUseAndGoneAfterItsRestart) {
   EXPECT_EQ(dataplane_.installed_sas().at(again.raw()).sequence, 777u);
 }
 
+// A restarted control that took the lowest free slot would put another SA where the last words of
+// the key are, and the next one would not find them.
+TEST_F(SaManagerKeys, KnowsAKeyThatIsGoneAfterTwoRestartsWithAnotherSaBetween) {
+  const SaIndex gone = add(outbound(0x1001), key_number(1));
+  dataplane_.use_sequence(gone.raw(), 777);
+  ASSERT_TRUE(manager_->remove(outbound(0x1001).id));
+  restart_control();
+  static_cast<void>(add(outbound(0x1002), key_number(2)));
+  restart_control();
+  const SaIndex again = add(outbound(0x1001), key_number(1));
+  EXPECT_EQ(dataplane_.installed_sas().at(again.raw()).sequence, 777u);
+}
+
+// In a full table the key comes again where its last words are.
+TEST_F(SaManagerKeys, KnowsAKeyThatIsGoneThoughControlDiedWhileItCameAgain) {
+  std::vector<SaIndex> all;
+  for (std::uint32_t i = 0; i < 64; ++i) all.push_back(add(outbound(0x1000 + i), key_number(i)));
+  dataplane_.use_sequence(all[5].raw(), 777);
+  ASSERT_TRUE(manager_->remove(outbound(0x1005).id));
+  // What an addition does before anything else is in the slot.
+  ASSERT_EQ(SaSlots(control_regions_).record(all[5].raw()).state, SlotState::free);
+  SaSlots dying(control_regions_);
+  dying.put_back_free(all[5].raw());
+  ASSERT_EQ(dying.take(), all[5].raw());
+  restart_control();
+  ASSERT_TRUE(manager_->reconcile());
+  manager_->poll();
+  const SaIndex again = add(outbound(0x1005), key_number(5));
+  EXPECT_EQ(dataplane_.installed_sas().at(again.raw()).sequence, 777u);
+}
+
 TEST_F(SaManagerKeys, DoesNotTakeAnOlderSasNumberForARefusedOnes) {
   for (std::uint32_t i = 0; i < 64; ++i) {  // every slot has had an SA that went far
     const SaIndex index = add(inbound(0x1001), key_number(i));
