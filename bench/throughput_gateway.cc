@@ -142,13 +142,22 @@ std::string ThroughputGateway::start(const Settings& settings) {
   if (error.empty()) error = pin_to(settings.core);
   if (!error.empty()) return error;
 
+  take_rings_up();
+  return set_network();
+}
+
+void ThroughputGateway::take_rings_up() {
   RequestsHead& requests = control_side_.requests();
   StateHead& state = control_side_.state();
+  asked_ = state.requests_consumed.load(std::memory_order_acquire);
+  answered_ = asked_;
+  requests.requests_produced.store(asked_, std::memory_order_release);
+  requests.completions_consumed.store(state.completions_produced.load(std::memory_order_acquire),
+                                      std::memory_order_release);
   requests_ = std::make_unique<RingWriter<Request>>(requests.requests, requests.requests_produced,
                                                     state.requests_consumed);
   completions_ = std::make_unique<RingReader<Completion>>(
       state.completions, state.completions_produced, requests.completions_consumed);
-  return set_network();
 }
 
 std::string ThroughputGateway::open_ports() {

@@ -118,6 +118,12 @@ class ThroughputGateway {
     return dataplane_.ports()[index_of_side(side)].device;
   }
 
+  // For tests that play a control gone mad: its side of shared memory, and the whole dataplane.
+  [[nodiscard]] Regions& control_side() { return control_side_; }
+  [[nodiscard]] Dataplane& dataplane() { return dataplane_; }
+  // As a control that starts anew: takes the rings up where the dataplane is.
+  void take_rings_up();
+
   // All that the worker dropped so far, "name count" each; empty when nothing.
   [[nodiscard]] std::string drops();
 
