@@ -90,6 +90,7 @@ class SaManager {
   // --- SAD ---
 
   // NEWSA. `key`: cipher key, salt, authentication key. EEXIST: identity taken, or key in use.
+  // EAGAIN: the key's SA is being deleted.
   // EINVAL, ENOSYS (algorithm), EPROTONOSUPPORT, EOPNOTSUPP, ENOBUFS (table full), ETIMEDOUT.
   [[nodiscard]] Result<Sa> add(const Sa& sa, const Key& key);
   // UPDSA: completes a larval SA, or changes encapsulation, addresses behind it, lifetimes, ... of

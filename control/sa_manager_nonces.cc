@@ -56,7 +56,8 @@ Result<void> SaManager::check_claim(TransformId transform, const KeyHash& key_ha
   const std::optional<std::uint32_t> user = nonces_.user(key_hash);
   if (!user) return {};
   const SaSpec& spec = sas_.spec(*user);
-  return Error{EEXIST,
+  // What is being deleted is gone in a moment; only a dataplane that died meanwhile takes longer.
+  return Error{sas_.is_listed(*user) ? EEXIST : EAGAIN,
                fmt::format("this key and salt is in use by spi {:#x} to {}{}: two SAs under one "
                            "counter-mode key would repeat nonces, in either direction",
                            spec.spi, address_text(spec.family, spec.dst),
