@@ -19,6 +19,17 @@ void keep_away(IpAddress& address) {
   address.bytes[1] = static_cast<std::uint8_t>(18 + address.bytes[1] % 2);
 }
 
+// A policy that no packet of the test meets before its own, nor where it needs none of its own: a
+// clear one that comes in, and an opened one that goes out.
+void keep_away(PolicySpec& spec) {
+  spec.priority |= kWeakPriority;
+  if (spec.selector.family == Family::none) spec.is_dormant = 1;
+  if (spec.selector.family != Family::v4) return;
+  keep_away(spec.selector.src);
+  spec.selector.src_prefix_bits |= 16;
+  spec.ranges.fields &= static_cast<std::uint8_t>(~kRangeSrc);
+}
+
 }  // namespace
 
 HostileControl::HostileControl(Regions& regions, const Untouched& sas, const Untouched& policies,
@@ -160,7 +171,7 @@ void HostileControl::ask_for_policy() {
       spec.ranges.fields = static_cast<std::uint8_t>(below(16));
     }
     if (one_in(2)) change_bytes(spec);
-    spec.priority |= kWeakPriority;
+    keep_away(spec);
     specs[index] = spec;
   }
   const RequestOp op = one_in(3) ? RequestOp::policy_delete : RequestOp::policy_set;
@@ -232,7 +243,7 @@ void HostileControl::write_over_tables() {
     default: {
       const auto policy = static_cast<std::uint32_t>(index % policies.size());
       scribble(policies[policy]);
-      policies[policy].priority |= kWeakPriority;
+      keep_away(policies[policy]);
     }
   }
 }
