@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
-#include <unordered_map>
+#include <vector>
 
+#include "control/slot_hash.h"
 #include "control/slot_note.h"
 
 namespace culvert {
@@ -21,14 +21,15 @@ class NonceRegistry {
   // Limit: this many keys of deleted SAs are remembered, the oldest are forgotten first.
   static constexpr std::size_t kMaxTombstones = 1u << 18;
 
-  // `secret` keys the hash. The same secret gives the same hashes after a restart.
-  explicit NonceRegistry(std::uint64_t secret) : secret_(secret) {}
+  // `secret` goes into the hash: the same one gives the same hashes after a restart. All memory is
+  // reserved here, for `slots` SAs.
+  NonceRegistry(std::uint64_t secret, std::uint32_t slots);
 
   [[nodiscard]] KeyHash hash(std::span<const std::byte> key) const;
 
   // The slot of the SA that uses this key.
   [[nodiscard]] std::optional<std::uint32_t> user(const KeyHash& key) const;
-  // The key must have no user.
+  // Of several slots that claim a key the last one is its user.
   void claim(const KeyHash& key, std::uint32_t slot);
   // Ends the use by `slot`, if it is the user; `sequence` is the last number that may have been
   // used. Claims by other slots stay.
@@ -41,14 +42,18 @@ class NonceRegistry {
   [[nodiscard]] std::size_t tombstones() const { return tombstones_.size(); }
 
  private:
-  struct HashOfHash {
-    std::size_t operator()(const KeyHash& key) const;
+  struct Tombstone {
+    KeyHash key{};
+    std::uint64_t sequence = 0;
   };
+  [[nodiscard]] std::uint32_t find_tombstone(const KeyHash& key) const;
 
   std::uint64_t secret_;
-  std::unordered_map<KeyHash, std::uint32_t, HashOfHash> users_;
-  std::unordered_map<KeyHash, std::uint64_t, HashOfHash> tombstones_;
-  std::deque<KeyHash> oldest_first_;
+  std::vector<KeyHash> claims_;  // by slot; all zero: it claims none
+  SlotHash users_;
+  std::vector<Tombstone> tombstones_;  // a ring once it is full
+  SlotHash tombstone_places_;
+  std::uint32_t oldest_ = 0;  // of the ring
 };
 
 }  // namespace culvert

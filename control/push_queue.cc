@@ -50,6 +50,7 @@ PushQueue::Outcome PushQueue::hand_over(RequestChannel& channel) {
   std::ranges::stable_sort(policy_removals_, std::ranges::greater{}, &PolicyChange::strength);
   outcome.is_handed_over = push_all(sa_changes_) && push_policies(policy_sets_) && push_default() &&
                            push_policies(policy_removals_) && push_all(sa_removals_);
+  outcome.sa_changes = std::move(sa_changes_);
   clear();
   channel.kick();
   return outcome;

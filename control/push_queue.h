@@ -67,7 +67,8 @@ class PushQueue {
     // Of policies set or removed, by slot, in the order of their requests from that number on.
     std::uint64_t first_policy_sequence = 0;
     std::vector<std::uint32_t> policies;
-    bool is_handed_over = false;  // all of it
+    std::vector<Request> sa_changes;  // added and updated: the first requests
+    bool is_handed_over = false;      // all of it
   };
   // The slot of the policy that a refused request was about, if it was about one.
   [[nodiscard]] static std::optional<std::uint32_t> policy_of(const Outcome& outcome,
@@ -76,6 +77,14 @@ class PushQueue {
     const std::uint64_t place = refused.sequence - outcome.first_policy_sequence;
     if (place >= outcome.policies.size()) return std::nullopt;
     return outcome.policies[place];
+  }
+  // The same of an SA that was to be added or updated.
+  [[nodiscard]] static std::optional<std::uint32_t> sa_of(const Outcome& outcome,
+                                                          const Refused& refused) {
+    if (refused.sequence < outcome.first_sequence) return std::nullopt;
+    const std::uint64_t place = refused.sequence - outcome.first_sequence;
+    if (place >= outcome.sa_changes.size()) return std::nullopt;
+    return outcome.sa_changes[place].index;
   }
   // Sends everything, waits for the answers, and is empty again.
   [[nodiscard]] Outcome send(RequestChannel& channel);

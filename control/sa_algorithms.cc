@@ -106,36 +106,42 @@ Error wrong_key(std::string_view kind, const Algorithm& algorithm,
                               algorithm.key_bits, listed(allowed))};
 }
 
-Result<TransformId> aead_transform(const Algorithm& aead) {
-  const AeadName* found = nullptr;
-  for (const AeadName& entry : kAeads) {
-    if (entry.name == aead.name) found = &entry;
-  }
-  if (found == nullptr) {
-    return not_known("aead", aead, names_of(kAeads));
-  }
+bool fits(const TransformInfo& info, Construction construction, const Algorithm& aead) {
+  return info.construction == construction && aead.icv_bits == 8u * info.icv_bytes &&
+         aead.key_bits == key_bits_of(info);
+}
+
+Error wrong_aead(const Algorithm& aead, Construction construction) {
   std::vector<std::string> icvs;
   std::vector<std::string> keys;
   for (std::size_t id = 1; id < kTransformCount; ++id) {
     const TransformInfo& info = kTransforms[id];
-    if (info.construction != found->construction) continue;
+    if (info.construction != construction) continue;
     const std::string icv = std::to_string(8 * info.icv_bytes);
     if (icvs.empty() || icvs.back() != icv) icvs.push_back(icv);
     if (aead.icv_bits != 8u * info.icv_bytes) continue;
     keys.push_back(std::to_string(key_bits_of(info)));
-    if (aead.key_bits == key_bits_of(info)) return static_cast<TransformId>(id);
   }
   if (keys.empty()) {
-    return Error{ENOSYS, fmt::format("aead '{}' with an ICV of {} bits: must be {}", aead.name,
-                                     aead.icv_bits, listed(icvs))};
+    return {ENOSYS, fmt::format("aead '{}' with an ICV of {} bits: must be {}", aead.name,
+                                aead.icv_bits, listed(icvs))};
   }
   constexpr std::uint32_t kCcm192KeyBits = 192 + 24;
-  if (found->construction == Construction::ccm && aead.key_bits == kCcm192KeyBits) {
-    return Error{ENOSYS, fmt::format("aead '{}' with a key of {} bits: AES-192 is not carried in "
-                                     "this mode, must be {}",
-                                     aead.name, aead.key_bits, listed(keys))};
+  if (construction == Construction::ccm && aead.key_bits == kCcm192KeyBits) {
+    return {ENOSYS, fmt::format("aead '{}' with a key of {} bits: AES-192 is not carried in "
+                                "this mode, must be {}",
+                                aead.name, aead.key_bits, listed(keys))};
   }
   return wrong_key("aead", aead, keys);
+}
+
+Result<TransformId> aead_transform(const Algorithm& aead) {
+  const auto* const found = std::ranges::find(kAeads, aead.name, &AeadName::name);
+  if (found == kAeads.end()) return not_known("aead", aead, names_of(kAeads));
+  for (std::size_t id = 1; id < kFirstCombinedTransform; ++id) {
+    if (fits(kTransforms[id], found->construction, aead)) return static_cast<TransformId>(id);
+  }
+  return wrong_aead(aead, found->construction);
 }
 
 Result<Cipher> cipher_of(const Algorithm& crypt) {

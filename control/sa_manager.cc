@@ -15,7 +15,7 @@ SaManager::SaManager(Regions& regions, RequestChannel& channel, SaManagerOptions
       options_(std::move(options)),
       sas_(regions),
       policies_(regions),
-      nonces_(regions.requests().header.instance),
+      nonces_(regions.requests().header.instance, regions.sizes().max_sas),
       floors_(options_.floor_storage, options_.floor_file) {
   load_defaults();
   load_sas();
@@ -41,10 +41,16 @@ std::optional<Sa> SaManager::sa_at(SaIndex index) const {
   return sas_.sa(index.raw());
 }
 
-std::optional<Sa> SaManager::next_sa(SaIndex from) const {
+std::optional<SaIndex> SaManager::next_index(SaIndex from) const {
   const std::uint32_t slot = sas_.next_listed(from.raw());
   if (slot == kNoSlot) return std::nullopt;
-  return sas_.sa(slot);
+  return SaIndex{slot};
+}
+
+std::optional<Sa> SaManager::next_sa(SaIndex from) const {
+  const auto index = next_index(from);
+  if (!index) return std::nullopt;
+  return sas_.sa(index->raw());
 }
 
 // Until its slot is given back, an SA that was removed can be described as it was.

@@ -43,6 +43,8 @@ class SaListener {
   SaListener& operator=(const SaListener&) = delete;
   virtual ~SaListener() = default;
 
+  // Whether it is to be told of SAs that were added, updated and deleted.
+  [[nodiscard]] virtual bool hears_of_changes() const { return true; }
   virtual void on_sa_added(const Sa&) {}
   virtual void on_sa_updated(const Sa&) {}
   virtual void on_sa_deleted(const Sa&) {}
@@ -93,6 +95,8 @@ class SaManager {
   // EAGAIN: the key's SA is being deleted.
   // EINVAL, ENOSYS (algorithm), EPROTONOSUPPORT, EOPNOTSUPP, ENOBUFS (table full), ETIMEDOUT.
   [[nodiscard]] Result<Sa> add(const Sa& sa, const Key& key);
+  // The same for one of very many: what was made of it is not described.
+  [[nodiscard]] Result<SaIndex> add_one(const Sa& sa, const Key& key);
   // UPDSA: completes a larval SA, or changes encapsulation, addresses behind it, lifetimes, ... of
   // a live one as xfrm_state_update does. ESRCH: no such SA; else as `add`.
   [[nodiscard]] Result<Sa> update(const Sa& sa, const Key& key);
@@ -114,6 +118,9 @@ class SaManager {
   [[nodiscard]] std::optional<Sa> sa_at(SaIndex index) const;
   // The first SA at `from` or behind it, larval ones included; dumps go by index.
   [[nodiscard]] std::optional<Sa> next_sa(SaIndex from) const;
+  // The same without describing it.
+  [[nodiscard]] std::optional<SaIndex> next_index(SaIndex from) const;
+  [[nodiscard]] const SaSpec& spec_of(SaIndex index) const { return sas_.spec(index.raw()); }
   // The raw key as given. The span lies in the keys region: copy it to where it is needed and wipe
   // that. Empty for larval SAs. Of one that was removed it is there for listeners only.
   [[nodiscard]] std::span<const std::byte> key_of(SaIndex index) const;
@@ -213,6 +220,7 @@ class SaManager {
     std::vector<std::uint32_t> completed_sas;  // larval before
     std::vector<std::uint32_t> changed_sas;
     std::vector<std::uint32_t> removed_sas;
+    std::size_t released_sas = 0;  // the first of them, whose keys are free again
     std::vector<std::uint32_t> added_policies;
     std::vector<std::uint32_t> pushed_policies;
     std::vector<std::uint32_t> removed_policies;
@@ -247,7 +255,13 @@ class SaManager {
   [[nodiscard]] ResultType atomically(Operation operation);
 
   // SAD
-  [[nodiscard]] Result<Sa> add_within(const Sa& asked, const Key& key);
+  [[nodiscard]] Result<std::uint32_t> add_within(const Sa& asked, const Key& key);
+  // Whether the dataplane must have let go of what this transaction removes before such an SA may
+  // come.
+  [[nodiscard]] bool waits_for_removals(const SaId& id, TransformId transform,
+                                        const KeyHash& key_hash) const;
+  using Told = void (SaListener::*)(const Sa&);
+  void tell(std::uint32_t slot, Told told);
   [[nodiscard]] Result<Sa> complete_within(std::uint32_t slot, const Sa& sa, const SaPlan& plan,
                                            const Key& key);
   [[nodiscard]] Result<Sa> change_within(std::uint32_t slot, const Sa& sa);

@@ -82,6 +82,12 @@ SaManager::TimeLimits SaManager::time_limits(std::uint32_t slot) const {
 }
 
 void SaManager::set_timer(std::uint32_t slot) {
+  const Lifetimes limits = sas_.record(slot).lifetimes;
+  const bool has_time_limit =
+      options_.idle_seconds != 0 ||
+      (limits.soft_add_expires_seconds | limits.hard_add_expires_seconds |
+       limits.soft_use_expires_seconds | limits.hard_use_expires_seconds) != 0;
+  if (!has_time_limit) return;
   const TimeLimits ends = time_limits(slot);
   const std::uint64_t due = std::min({ends.soft, ends.hard, ends.look_again});
   if (due != kNever) timers_.set({due, slot, sas_.spec(slot).generation});

@@ -32,34 +32,45 @@ Error table_full(std::uint32_t capacity) {
 
 // copy_from_user_state: an SA without a selector of its own takes its own family, unless told not
 // to.
+bool lacks_selector_family(const Sa& sa) {
+  return sa.selector.family == Family::none && (sa.flags & kStateAfUnspec) == 0;
+}
+
 Sa with_selector_family(Sa sa) {
-  if (sa.selector.family == Family::none && (sa.flags & kStateAfUnspec) == 0) {
-    sa.selector.family = sa.id.family;
-  }
+  if (lacks_selector_family(sa)) sa.selector.family = sa.id.family;
   return sa;
 }
 
 }  // namespace
 
 Result<Sa> SaManager::add(const Sa& sa, const Key& key) {
-  return atomically<Result<Sa>>([&] { return add_within(with_selector_family(sa), key); });
+  const Result<SaIndex> added = add_one(sa, key);
+  if (!added) return added.error();
+  return sas_.sa(added->raw());
 }
 
-Result<Sa> SaManager::add_within(const Sa& asked, const Key& key) {
+Result<SaIndex> SaManager::add_one(const Sa& sa, const Key& key) {
+  const auto added = atomically<Result<std::uint32_t>>([&] {
+    return lacks_selector_family(sa) ? add_within(with_selector_family(sa), key)
+                                     : add_within(sa, key);
+  });
+  if (!added) return added.error();
+  return SaIndex{*added};
+}
+
+Result<std::uint32_t> SaManager::add_within(const Sa& asked, const Key& key) {
   const Result<SaPlan> plan = plan_sa(asked, key, options_);
   if (!plan) return plan.error();
-  // What was removed in this batch must be gone before its identity or key comes again.
-  if (transaction_.queue.has_sa_removals()) {
+  const KeyHash key_hash = nonce_hash(plan->transform, key.bytes());
+  if (waits_for_removals(asked.id, plan->transform, key_hash)) {
     if (const Result<void> sent = flush(); !sent) return sent.error();
   }
   if (const std::uint32_t existing = sas_.find(asked.id); existing != kNoSlot) {
-    if (scope_ == Scope::batch && is_same(existing, asked, plan->transform, key))
-      return sas_.sa(existing);
+    if (scope_ == Scope::batch && is_same(existing, asked, plan->transform, key)) return existing;
     return Error{EEXIST, text_of(asked.id) +
                              ": an SA with this destination, SPI, protocol and "
                              "mark exists"};
   }
-  const KeyHash key_hash = nonce_hash(plan->transform, key.bytes());
   if (const Result<void> free = check_claim(plan->transform, key_hash); !free) return free.error();
   const Result<std::uint64_t> sequence = first_sequence(asked, *plan, key, key_hash);
   if (!sequence) return sequence.error();
@@ -78,9 +89,8 @@ Result<Sa> SaManager::add_within(const Sa& asked, const Key& key) {
     mark_policies_wanting(slot);
     transaction_.queue.remove_sa(slot, sas_.spec(slot).generation);
   });
-  const Sa result = sas_.sa(slot);
-  transaction_.events.emplace_back([result](SaListener& to) { to.on_sa_added(result); });
-  return result;
+  tell(slot, &SaListener::on_sa_added);
+  return slot;
 }
 
 Result<Sa> SaManager::update(const Sa& sa, const Key& key) {
@@ -115,9 +125,8 @@ Result<Sa> SaManager::complete_within(std::uint32_t slot, const Sa& sa, const Sa
   transaction_.completed_sas.push_back(slot);
   transaction_.undo.emplace_back(
       [this, slot, old_spec, old_record] { undo_completion(slot, old_spec, old_record); });
-  const Sa result = sas_.sa(slot);
-  transaction_.events.emplace_back([result](SaListener& to) { to.on_sa_updated(result); });
-  return result;
+  tell(slot, &SaListener::on_sa_updated);
+  return sas_.sa(slot);
 }
 
 // What xfrm_state_update lets a live SA change: encapsulation of the same type, care-of address,
@@ -159,9 +168,8 @@ Result<Sa> SaManager::change_within(std::uint32_t slot, const Sa& asked) {
     mark_policies_wanting(slot);
     transaction_.queue.update_sa(slot, old_spec.generation);
   });
-  const Sa result = sas_.sa(slot);
-  transaction_.events.emplace_back([result](SaListener& to) { to.on_sa_updated(result); });
-  return result;
+  tell(slot, &SaListener::on_sa_updated);
+  return sas_.sa(slot);
 }
 
 Result<void> SaManager::advance(const SaId& id, std::uint64_t sequence) {
@@ -187,9 +195,14 @@ Result<void> SaManager::remove(const SaId& id) {
   return atomically<Result<void>>([&]() -> Result<void> {
     const std::uint32_t slot = sas_.find(id);
     if (slot == kNoSlot) return no_such_sa(id);
-    const Sa sa = sas_.sa(slot);
+    if (sas_.record(slot).state == SlotState::larval) {
+      // Once it is removed, nothing says that it was larval.
+      transaction_.events.emplace_back(
+          [sa = sas_.sa(slot)](SaListener& to) { to.on_sa_deleted(sa); });
+    } else {
+      tell(slot, &SaListener::on_sa_deleted);
+    }
     remove_within(slot);
-    transaction_.events.emplace_back([sa](SaListener& to) { to.on_sa_deleted(sa); });
     return {};
   });
 }
@@ -197,6 +210,7 @@ Result<void> SaManager::remove(const SaId& id) {
 void SaManager::remove_within(std::uint32_t slot) {
   const bool is_larval = sas_.record(slot).state == SlotState::larval;
   sas_.delist(slot);
+  sas_.note_going(slot);
   mark_policies_wanting(slot);
   if (!is_larval) transaction_.queue.remove_sa(slot, sas_.spec(slot).generation);
   transaction_.removed_sas.push_back(slot);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Transactions of the SA manager: what is told to the dataplane, when it counts, how it is undone,
 // and when slots are free again.
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cassert>
 #include <utility>
 
+#include "control/address_text.h"
 #include "control/policy_text.h"
 #include "control/sa_manager.h"
 
@@ -81,6 +83,22 @@ void SaManager::rollback() {
   collect_retired();
 }
 
+// Its identity or its key may be that of an SA that goes. Of keys that several SAs may share it is
+// not known who has them.
+bool SaManager::waits_for_removals(const SaId& id, TransformId transform,
+                                   const KeyHash& key_hash) const {
+  if (!transaction_.queue.has_sa_removals()) return false;
+  return sas_.is_going(id) || !transform_info(transform)->is_counter_mode ||
+         nonces_.user(key_hash).has_value();
+}
+
+// Listeners get the SA as it is when all is done; a removed one is there until they have heard.
+void SaManager::tell(std::uint32_t slot, Told told) {
+  transaction_.events.emplace_back([this, slot, told](SaListener& to) {
+    if (to.hears_of_changes()) (to.*told)(sas_.sa(slot));
+  });
+}
+
 void SaManager::undo_all() {
   const auto undo = std::exchange(transaction_.undo, {});
   for (auto step = undo.rbegin(); step != undo.rend(); ++step) (*step)();
@@ -104,9 +122,14 @@ Result<void> SaManager::flush() {
   return {};
 }
 
-// A policy that was refused is named: it may be one of many in a configuration.
+// What was refused is named: it may be one of many.
 Error SaManager::error_of(const PushQueue::Outcome& outcome, const Refused& refused) const {
   Error error = refusal_error(refused.refusal);
+  if (const auto slot = PushQueue::sa_of(outcome, refused)) {
+    const SaSpec& spec = sas_.spec(*slot);
+    error.message = fmt::format("spi {:#x} to {}: {}", spec.spi,
+                                address_text(spec.family, spec.dst), error.message);
+  }
   if (const auto slot = PushQueue::policy_of(outcome, refused)) {
     error.message = policy_name_text(policies_.policy(*slot)) + ": " + error.message;
   }
@@ -150,7 +173,8 @@ void SaManager::resolve_policies() {
 
 // What the dataplane has let go of leaves only the number that was used last under its key.
 void SaManager::release_keys_of_removed() {
-  for (const std::uint32_t slot : transaction_.removed_sas) {
+  for (; transaction_.released_sas < transaction_.removed_sas.size(); ++transaction_.released_sas) {
+    const std::uint32_t slot = transaction_.removed_sas[transaction_.released_sas];
     const std::span<const std::byte> key = sas_.key(slot);
     if (!key.empty()) nonces_.release(nonce_hash(slot), slot, last_sequence(slot));
   }

@@ -28,7 +28,9 @@ SaSlots::SaSlots(Regions& regions)
       free_(regions.sizes().max_sas),
       by_id_(regions.sizes().max_sas),
       by_pair_(regions.sizes().max_sas),
-      listed_(regions.sizes().max_sas) {}
+      going_by_id_(regions.sizes().max_sas),
+      listed_(regions.sizes().max_sas),
+      going_(regions.sizes().max_sas) {}
 
 SaSlots::Found SaSlots::load(std::uint32_t slot) {
   const SaRecord found = record(slot);
@@ -78,6 +80,7 @@ void SaSlots::give_back(std::uint32_t slot, const KeyHash& key, std::uint64_t se
 
 void SaSlots::give_back(std::uint32_t slot) {
   wipe_key(slot);
+  end_going(slot);
   const SaRecord last = record(slot);
   specs_[slot] = SaSpec{};
   set_record(slot, {.last_generation = last.last_generation,
@@ -89,6 +92,7 @@ void SaSlots::give_back(std::uint32_t slot) {
 }
 
 void SaSlots::list(std::uint32_t slot) {
+  end_going(slot);
   const SaSpec& spec = specs_[slot];
   by_id_.insert(slot, id_hash(spec.family, spec.dst, spec.spi));
   by_pair_.insert(slot, pair_hash({spec.dst, spec.reqid}));
@@ -106,6 +110,19 @@ void SaSlots::delist(std::uint32_t slot) {
   larvals_.erase(slot);
 }
 
+void SaSlots::note_going(std::uint32_t slot) {
+  const SaSpec& spec = specs_[slot];
+  going_by_id_.insert(slot, id_hash(spec.family, spec.dst, spec.spi));
+  going_.set(slot);
+}
+
+void SaSlots::end_going(std::uint32_t slot) {
+  if (!going_.test(slot)) return;
+  const SaSpec& spec = specs_[slot];
+  going_by_id_.erase(slot, id_hash(spec.family, spec.dst, spec.spi));
+  going_.clear(slot);
+}
+
 std::uint64_t SaSlots::id_hash(Family family, const IpAddress& dst, std::uint32_t spi) const {
   struct {
     IpAddress dst;
@@ -116,9 +133,10 @@ std::uint64_t SaSlots::id_hash(Family family, const IpAddress& dst, std::uint32_
 }
 
 template <typename Visit>
-void SaSlots::for_each_with(Family family, const IpAddress& dst, Spi spi, Visit visit) const {
-  for (std::uint32_t slot = by_id_.first(id_hash(family, dst, spi.raw())); slot != kNoSlot;
-       slot = by_id_.next(slot)) {
+void SaSlots::for_each_with(const SlotHash& table, Family family, const IpAddress& dst, Spi spi,
+                            Visit visit) const {
+  for (std::uint32_t slot = table.first(id_hash(family, dst, spi.raw())); slot != kNoSlot;
+       slot = table.next(slot)) {
     const SaSpec& other = specs_[slot];
     if (other.spi == spi.raw() && other.family == family && other.dst == dst && !visit(slot)) {
       return;
@@ -130,7 +148,7 @@ std::uint32_t SaSlots::find(const SaId& id) const {
   // Every SA in here is ESP.
   if (id.protocol != kProtocolEsp) return kNoSlot;
   std::uint32_t found = kNoSlot;
-  for_each_with(id.family, id.dst, id.spi, [&](std::uint32_t slot) {
+  for_each_with(by_id_, id.family, id.dst, id.spi, [&](std::uint32_t slot) {
     const SaSpec& other = specs_[slot];
     if (!mark_finds(id.mark, {other.mark_value, other.mark_mask})) return true;
     found = slot;
@@ -141,7 +159,16 @@ std::uint32_t SaSlots::find(const SaId& id) const {
 
 bool SaSlots::has_spi(Family family, const IpAddress& dst, Spi spi) const {
   bool is_found = false;
-  for_each_with(family, dst, spi, [&is_found](std::uint32_t) {
+  for_each_with(by_id_, family, dst, spi, [&is_found](std::uint32_t) {
+    is_found = true;
+    return false;
+  });
+  return is_found;
+}
+
+bool SaSlots::is_going(const SaId& id) const {
+  bool is_found = false;
+  for_each_with(going_by_id_, id.family, id.dst, id.spi, [&is_found](std::uint32_t) {
     is_found = true;
     return false;
   });

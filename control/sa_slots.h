@@ -64,6 +64,10 @@ class SaSlots {
 
   void list(std::uint32_t slot);
   void delist(std::uint32_t slot);
+  // Of a slot that was delisted because its SA is to go: until it is listed again or given back,
+  // is_going() tells of its identity.
+  void note_going(std::uint32_t slot);
+  [[nodiscard]] bool is_going(const SaId& id) const;
 
   // As net/xfrm looks states up: by destination, SPI, protocol, and the mark test. kNoSlot: none.
   [[nodiscard]] std::uint32_t find(const SaId& id) const;
@@ -113,9 +117,11 @@ class SaSlots {
  private:
   [[nodiscard]] std::uint64_t id_hash(Family family, const IpAddress& dst, std::uint32_t spi) const;
   [[nodiscard]] std::uint64_t pair_hash(const SaPair& pair) const { return hash_(pair); }
-  // Calls `visit(slot)` for listed SAs with this destination and SPI until it returns false.
+  // Calls `visit(slot)` for SAs of this table with this destination and SPI until it returns false.
   template <typename Visit>
-  void for_each_with(Family family, const IpAddress& dst, Spi spi, Visit visit) const;
+  void for_each_with(const SlotHash& table, Family family, const IpAddress& dst, Spi spi,
+                     Visit visit) const;
+  void end_going(std::uint32_t slot);
 
   std::span<SaSpec> specs_;
   std::span<SaNote> notes_;
@@ -124,7 +130,9 @@ class SaSlots {
   FreeSlots free_;
   SlotHash by_id_;
   SlotHash by_pair_;
+  SlotHash going_by_id_;
   SlotBits listed_;
+  SlotBits going_;
   std::unordered_set<std::uint32_t> larvals_;
   std::uint32_t count_ = 0;
   std::uint64_t age_ = 0;

@@ -25,7 +25,7 @@ enum class SlotState : std::uint8_t {
   removing = 4,  // sa_delete or policy_delete is under way: a restarted control sends it again
 };
 
-inline constexpr std::uint32_t kNoteMark = 0x63760004;  // with the version of what follows
+inline constexpr std::uint32_t kNoteMark = 0x63760005;  // with the version of what follows
 
 using KeyHash = std::array<std::byte, 16>;
 

@@ -31,6 +31,7 @@ class EventLog final : public SaListener {
   // Of the dataplane. Those about SAs come through the listener, once they are true for control.
   void add(const Event& event);
 
+  [[nodiscard]] bool hears_of_changes() const override { return false; }
   void on_sa_expired(const Sa& sa, SaExpiry expiry) override;
   void on_sa_peer_moved(const Sa& sa, const PeerEndpoint& peer) override;
 

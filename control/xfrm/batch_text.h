@@ -12,7 +12,7 @@
 namespace culvert::xfrm {
 
 // Text with keys in it.
-using SecretText = std::basic_string<char, std::char_traits<char>, WipingAllocator<char>>;
+using culvert::SecretText;
 
 // One command of a batch file, which may go over several lines.
 struct BatchCommand {

@@ -173,7 +173,7 @@ void Connection::acknowledge(const NetlinkMessage& message, const Error& error) 
 }
 
 void Connection::notify(std::uint32_t group, Bytes datagram) {
-  if (is_closed_ || group < 1 || group > 32 || ((groups_ >> (group - 1)) & 1) == 0) return;
+  if (is_closed_ || !is_in_group(group)) return;
   if (output_bytes_ + datagram.size() > kOutputDropBytes) return;
   queue(group, SecretBytes(datagram.begin(), datagram.end()));
   while (!output_.empty() && send_first()) {

@@ -43,6 +43,10 @@ class Connection {
   [[nodiscard]] pid_t process() const { return process_; }
   // It hears of packets that want an SA, or of SAs that end: whoever does makes keys by itself.
   [[nodiscard]] bool listens_for_key_events() const;
+  // It gets the notifications to this multicast group.
+  [[nodiscard]] bool is_in_group(std::uint32_t group) const {
+    return group >= 1 && group <= 32 && ((groups_ >> (group - 1)) & 1) != 0;
+  }
 
   // A notification to a multicast group; programs that are not in it do not get it. One that does
   // not read loses it, as with a full netlink socket.

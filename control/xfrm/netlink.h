@@ -15,26 +15,15 @@
 #include <type_traits>
 #include <vector>
 
+#include "control/secret_bytes.h"
+
 // Reading and writing of netlink messages and attributes. Readers take foreign bytes: every length
 // is checked, structs are copied out, nothing points at unaligned memory.
 
 namespace culvert::xfrm {
 
-// Zeroes memory when a container gives it back, also when it grows: messages carry keys.
-template <typename T>
-struct WipingAllocator {
-  using value_type = T;
-  WipingAllocator() = default;
-  template <typename Other>
-  WipingAllocator(const WipingAllocator<Other>&) {}
-  T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
-  void deallocate(T* memory, std::size_t count) {
-    sodium_memzero(memory, count * sizeof(T));
-    std::allocator<T>().deallocate(memory, count);
-  }
-  friend bool operator==(const WipingAllocator&, const WipingAllocator&) { return true; }
-};
-using SecretBytes = std::vector<std::byte, WipingAllocator<std::byte>>;
+using culvert::SecretBytes;
+using culvert::WipingAllocator;
 
 using Bytes = std::span<const std::byte>;
 

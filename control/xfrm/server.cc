@@ -219,6 +219,12 @@ void XfrmServer::notify(std::uint32_t group, std::uint16_t type, Write write) {
   }
 }
 
+bool XfrmServer::hears_of_changes() const {
+  return std::ranges::any_of(connections_, [](const auto& entry) {
+    return entry.second->is_in_group(XFRMNLGRP_SA);
+  });
+}
+
 void XfrmServer::on_sa_added(const Sa& sa) {
   if (sa.is_larval) return;  // as the kernel: ALLOCSPI is not announced
   notify(XFRMNLGRP_SA, XFRM_MSG_NEWSA,

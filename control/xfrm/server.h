@@ -42,6 +42,7 @@ class XfrmServer final : public SaListener {
   // Requests that ended in an error.
   [[nodiscard]] std::uint64_t refused_count() const { return handler_.refused_count(); }
 
+  [[nodiscard]] bool hears_of_changes() const override;
   void on_sa_added(const Sa& sa) override;
   void on_sa_updated(const Sa& sa) override;
   void on_sa_deleted(const Sa& sa) override;

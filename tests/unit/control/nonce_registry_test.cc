@@ -14,13 +14,13 @@ KeyHash hash_of(const NonceRegistry& registry, char key) {
 }
 
 TEST(NonceRegistry, HashesAsBeforeUnderTheSameSecretOnly) {
-  EXPECT_EQ(hash_of(NonceRegistry(1), 'a'), hash_of(NonceRegistry(1), 'a'));
-  EXPECT_NE(hash_of(NonceRegistry(1), 'a'), hash_of(NonceRegistry(2), 'a'));
-  EXPECT_NE(hash_of(NonceRegistry(1), 'a'), hash_of(NonceRegistry(1), 'b'));
+  EXPECT_EQ(hash_of(NonceRegistry(1, 16), 'a'), hash_of(NonceRegistry(1, 16), 'a'));
+  EXPECT_NE(hash_of(NonceRegistry(1, 16), 'a'), hash_of(NonceRegistry(2, 16), 'a'));
+  EXPECT_NE(hash_of(NonceRegistry(1, 16), 'a'), hash_of(NonceRegistry(1, 16), 'b'));
 }
 
 TEST(NonceRegistry, NamesTheUserOfAKeyUntilItIsReleased) {
-  NonceRegistry registry(1);
+  NonceRegistry registry(1, 16);
   const KeyHash key = hash_of(registry, 'a');
   EXPECT_FALSE(registry.user(key));
   registry.claim(key, 7);
@@ -31,7 +31,7 @@ TEST(NonceRegistry, NamesTheUserOfAKeyUntilItIsReleased) {
 }
 
 TEST(NonceRegistry, LeavesAKeyThatSomebodyElseUsesWithHim) {
-  NonceRegistry registry(1);
+  NonceRegistry registry(1, 16);
   const KeyHash key = hash_of(registry, 'a');
   registry.claim(key, 7);
   registry.release(key, 8, 100);
@@ -39,7 +39,7 @@ TEST(NonceRegistry, LeavesAKeyThatSomebodyElseUsesWithHim) {
 }
 
 TEST(NonceRegistry, NeverGoesBack) {
-  NonceRegistry registry(1);
+  NonceRegistry registry(1, 16);
   const KeyHash key = hash_of(registry, 'a');
   registry.remember(key, 100);
   registry.remember(key, 50);
@@ -47,7 +47,7 @@ TEST(NonceRegistry, NeverGoesBack) {
 }
 
 TEST(NonceRegistry, ForgetsTheOldestOfTooMany) {
-  NonceRegistry registry(1);
+  NonceRegistry registry(1, 16);
   KeyHash key{};
   const auto numbered = [&key](std::size_t number) {
     for (std::size_t i = 0; i < sizeof number; ++i) key[i] = std::byte(number >> 8 * i);
