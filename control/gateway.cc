@@ -14,6 +14,7 @@
 #include "control/api/counter_views.h"
 #include "control/api/paths.h"
 #include "control/api/policy_commands.h"
+#include "control/api/sa_bulk.h"
 #include "control/api/sa_views.h"
 #include "control/config_difference.h"
 #include "control/error_lines.h"
@@ -186,6 +187,16 @@ void Gateway::add_views() {
                  [this](const Json& request) { return add_policy(*manager_, request); });
   api_->add_view("policy_delete",
                  [this](const Json& request) { return delete_policy(*manager_, request); });
+  api_->add_body_view(
+      "sa_batch",
+      [this](const Json& request, std::span<const std::byte> body) -> Result<ApiServer::Reply> {
+        auto data = change_sas(*manager_, request, body);
+        if (!data) return data.error();
+        return ApiServer::Reply{*std::move(data), {}};
+      });
+  api_->add_body_view("sa_dump", [this](const Json& request, std::span<const std::byte>) {
+    return dump_sas(*manager_, request);
+  });
   add("ports", [this] { return ports_view(config_, dataplane_->view(), regions_.state()); });
   add("routes", [this] { return forwarding_.view(config_); });
   add("drops", [this] { return drops_view(dataplane_->view(), regions_.state()); });

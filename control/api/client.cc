@@ -72,37 +72,51 @@ void ApiClient::set_patience(std::chrono::seconds patience) {
   setsockopt(descriptor_, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
 }
 
-Result<std::string> ApiClient::exchange_line(const std::string& line) {
-  std::string_view rest = line;
-  while (!rest.empty()) {
-    const ssize_t sent = send(descriptor_, rest.data(), rest.size(), MSG_NOSIGNAL);
+Result<void> ApiClient::send_bytes(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) return Error{EPROTO, "culvert-control closed the connection"};
-    rest.remove_prefix(static_cast<std::size_t>(sent));
+    bytes = bytes.subspan(static_cast<std::size_t>(sent));
   }
-  std::size_t end = received_.find('\n');
-  std::array<char, 65536> buffer;
-  while (end == std::string::npos) {
-    const ssize_t count = recv(descriptor_, buffer.data(), buffer.size(), 0);
-    if (count == 0) return Error{EPROTO, "culvert-control closed the connection"};
-    if (count < 0) {
-      return Error{errno, fmt::format("no answer from culvert-control within {} s: {}",
-                                      patience_.count(), std::generic_category().message(errno))};
-    }
-    const std::size_t searched = received_.size();
-    received_.append(buffer.data(), static_cast<std::size_t>(count));
-    end = received_.find('\n', searched);
-  }
-  std::string answer = received_.substr(0, end);
-  received_.erase(0, end + 1);
-  return answer;
+  return {};
 }
 
-Result<Json> ApiClient::ask(std::string_view view, const Json& parameters) {
+Result<void> ApiClient::receive_more() {
+  std::array<char, 262144> buffer;
+  const ssize_t count = recv(descriptor_, buffer.data(), buffer.size(), 0);
+  if (count == 0) return Error{EPROTO, "culvert-control closed the connection"};
+  if (count < 0) {
+    return Error{errno, fmt::format("no answer from culvert-control within {} s: {}",
+                                    patience_.count(), std::generic_category().message(errno))};
+  }
+  received_.append(buffer.data(), static_cast<std::size_t>(count));
+  return {};
+}
+
+Result<std::string> ApiClient::receive_line() {
+  std::size_t searched = 0;
+  std::size_t end = std::string::npos;
+  while ((end = received_.find('\n', searched)) == std::string::npos) {
+    searched = received_.size();
+    if (const auto more = receive_more(); !more) return more.error();
+  }
+  std::string line = received_.substr(0, end);
+  received_.erase(0, end + 1);
+  return line;
+}
+
+Result<ApiClient::Answer> ApiClient::exchange(std::string_view view, const Json& parameters,
+                                              std::span<const std::byte> body) {
   Json request = {{"version", kApiVersion}, {"view", view}};
   request.update(parameters);
-  const auto line = exchange_line(request.dump() + "\n");
-  if (!line) return line.error();
-  Json answer = Json::parse(*line, nullptr, false);
+  if (!body.empty()) request["body_bytes"] = body.size();
+  const std::string line = request.dump() + "\n";
+  auto sent = send_bytes(std::as_bytes(std::span(line)));
+  if (sent) sent = send_bytes(body);
+  // A server that refuses a body says why before it closes.
+  const auto answered = receive_line();
+  if (!answered) return sent ? answered.error() : sent.error();
+  Json answer = Json::parse(*answered, nullptr, false);
   if (!answer.is_object() || answer.value("version", 0) != kApiVersion) {
     return Error{EPROTO, fmt::format("culvert-control is of another version: this client speaks "
                                      "API version {}",
@@ -111,7 +125,25 @@ Result<Json> ApiClient::ask(std::string_view view, const Json& parameters) {
   if (!answer.value("ok", false)) {
     return Error{EINVAL, answer.value("error", "refused without a reason")};
   }
-  return std::move(answer["data"]);
+  Answer result{std::move(answer["data"]), {}};
+  const auto bytes = answer.value("body_bytes", std::size_t{0});
+  while (received_.size() < bytes) {
+    if (const auto more = receive_more(); !more) return more.error();
+  }
+  if (bytes == 0) return result;
+  result.body = received_.substr(0, bytes);
+  // The line end of the whole answer follows.
+  if (received_.size() == bytes) {
+    if (const auto more = receive_more(); !more) return more.error();
+  }
+  received_.erase(0, bytes + 1);
+  return result;
+}
+
+Result<Json> ApiClient::ask(std::string_view view, const Json& parameters) {
+  auto answer = exchange(view, parameters);
+  if (!answer) return answer.error();
+  return std::move(answer->data);
 }
 
 Result<Json> ApiClient::ask_all(std::string_view view, const std::string& list) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -25,6 +27,13 @@ class ApiClient {
   // The view's data. `parameters` is an object whose keys go into the request.
   // EPROTO: the answer is not understood. EINVAL: control refused, saying why.
   [[nodiscard]] Result<Json> ask(std::string_view view, const Json& parameters = Json::object());
+  // The same with bytes behind the request's line, and behind the answer's.
+  struct Answer {
+    Json data;
+    std::string body;
+  };
+  [[nodiscard]] Result<Answer> exchange(std::string_view view, const Json& parameters,
+                                        std::span<const std::byte> body = {});
   // For questions that may take longer to answer than 10 s.
   void set_patience(std::chrono::seconds patience);
   // All pages of a view in one; `list` is the key of its entries.
@@ -32,7 +41,9 @@ class ApiClient {
 
  private:
   explicit ApiClient(int descriptor) : descriptor_(descriptor) {}
-  [[nodiscard]] Result<std::string> exchange_line(const std::string& line);
+  [[nodiscard]] Result<void> send_bytes(std::span<const std::byte> bytes);
+  [[nodiscard]] Result<void> receive_more();
+  [[nodiscard]] Result<std::string> receive_line();
 
   int descriptor_ = -1;
   std::string received_;

@@ -8,7 +8,7 @@
 
 namespace culvert {
 
-Result<Page> page_of(const Json& request) {
+Result<Page> page_of(const Json& request, std::size_t most) {
   Page page;
   for (const char* key : {"from", "limit"}) {
     const auto found = request.find(key);
@@ -19,7 +19,7 @@ Result<Page> page_of(const Json& request) {
     }
   }
   page.from = request.value("from", std::uint32_t{0});
-  page.limit = std::clamp<std::size_t>(request.value("limit", kApiPage), 1, 10 * kApiPage);
+  page.limit = std::clamp<std::size_t>(request.value("limit", kApiPage), 1, most);
   return page;
 }
 

@@ -15,7 +15,7 @@ struct Page {
   std::size_t limit = kApiPage;
 };
 
-// EINVAL: `from` or `limit` is not a number.
-[[nodiscard]] Result<Page> page_of(const Json& request);
+// EINVAL: `from` or `limit` is not a number. No page has more than `most` entries.
+[[nodiscard]] Result<Page> page_of(const Json& request, std::size_t most = 10 * kApiPage);
 
 }  // namespace culvert

@@ -9,6 +9,8 @@
 //   {"version":1,"view":"sa","from":0,"limit":500}
 //   {"version":1,"ok":true,"data":{"sas":[...],"next":500}}
 //   {"version":1,"ok":false,"error":"view \"sas\": ..."}
+// With "body_bytes":N in a request, N bytes follow its line, and with it in an answer the answer's:
+// see control/api/sa_bulk.h.
 // Views: sa, policy (in pages: `from` a slot, `limit` entries, `next` null at the end), ports,
 // routes, drops, balance, workers, version, running, events (`from` a number; `next` is what to ask
 // from the next time). Some act: policy_add and policy_delete, see policy_commands.h; `reload`, see
@@ -22,6 +24,7 @@ using Json = nlohmann::ordered_json;
 // Raised when a client of before would misread an answer.
 inline constexpr int kApiVersion = 1;
 inline constexpr std::size_t kLongestApiRequestBytes = 65536;
+inline constexpr std::size_t kLongestApiBodyBytes = 16 << 20;
 inline constexpr std::size_t kApiPage = 500;  // entries of a page when the client does not say
 
 }  // namespace culvert

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sodium.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -23,6 +24,9 @@ namespace {
 constexpr std::size_t kMostConnections = 256;
 // A client that asks on and on and does not read is not read from any further.
 constexpr std::size_t kMostUnsentBytes = 16 << 20;
+// Bodies that are received at a time: so much memory can be taken by those who send them slowly.
+constexpr std::ptrdiff_t kMostBodies = 4;
+constexpr std::size_t kBodyPieceBytes = 256 << 10;
 
 bool user_is_in_group(uid_t user, gid_t group) {
   const passwd* entry = getpwuid(user);
@@ -93,7 +97,9 @@ void ApiServer::accept_one() {
     return;
   }
   const Peer peer = peer_is_owner(descriptor) ? Peer::owner : Peer::member;
-  connections_[descriptor] = std::make_unique<Connection>(Connection{descriptor, peer, {}, {}, 0});
+  connections_[descriptor] = std::make_unique<Connection>();
+  connections_[descriptor]->descriptor = descriptor;
+  connections_[descriptor]->peer = peer;
   loop_.watch(descriptor, EPOLLIN,
               [this, descriptor](std::uint32_t events) { on_event(descriptor, events); });
 }
@@ -114,22 +120,92 @@ void ApiServer::on_event(int descriptor, std::uint32_t events) {
 }
 
 void ApiServer::read_requests(Connection& connection) {
+  if (connection.body_bytes != 0) return read_body(connection);
+  // What comes may be the beginning of a body, with keys in it.
   std::array<char, 16384> buffer;
   const ssize_t count = recv(connection.descriptor, buffer.data(), buffer.size(), 0);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (count <= 0) return drop(connection.descriptor);
   connection.received.append(buffer.data(), static_cast<std::size_t>(count));
+  sodium_memzero(buffer.data(), static_cast<std::size_t>(count));
+  take_lines(connection);
+}
+
+void ApiServer::take_lines(Connection& connection) {
   std::size_t begin = 0;
-  for (std::size_t end = 0; (end = connection.received.find('\n', begin)) != std::string::npos;
+  for (std::size_t end = 0; (end = connection.received.find('\n', begin)) != SecretText::npos;
        begin = end + 1) {
     if (connection.to_send.size() > kMostUnsentBytes) return drop(connection.descriptor);
-    const auto line = std::string_view(connection.received).substr(begin, end - begin);
-    connection.to_send += answer(line, connection.peer);
+    connection.pending.assign(connection.received, begin, end - begin);
+    if (take_body(connection)) {
+      begin = end + 1;
+      break;
+    }
+    connection.to_send += answer(connection.pending, connection.peer);
     connection.to_send += '\n';
   }
   connection.received.erase(0, begin);
+  if (connection.body_bytes != 0) return finish_body(connection);
   if (connection.received.size() > kLongestApiRequestBytes) return drop(connection.descriptor);
   send_answers(connection);
+}
+
+// Whether nothing of what follows the pending request's line is a line: its body comes first, or it
+// is refused one.
+bool ApiServer::take_body(Connection& connection) {
+  if (connection.pending.find("\"body_bytes\"") == std::string::npos) return false;
+  const Json request = Json::parse(connection.pending, nullptr, false);
+  if (!request.is_object() || !request.contains("body_bytes")) return false;
+  const Json& bytes = request["body_bytes"];
+  const auto receiving = std::ranges::count_if(
+      connections_, [](const auto& entry) { return entry.second->body_bytes != 0; });
+  if (bytes == 0) return false;
+  std::string fault;
+  if (!bytes.is_number_unsigned() || bytes.get<std::uint64_t>() > kLongestApiBodyBytes) {
+    fault = fmt::format("body_bytes {}: must be a number, at most {}", bytes.dump(),
+                        kLongestApiBodyBytes);
+  } else if (receiving >= kMostBodies) {
+    fault =
+        fmt::format("{} other requests with bytes are on their way: ask again later", kMostBodies);
+  }
+  if (!fault.empty()) {
+    // Nobody knows where the next line would begin.
+    connection.to_send += refusal(fault) + "\n";
+    connection.ends = true;
+    return true;
+  }
+  connection.body_bytes = bytes.get<std::size_t>();
+  connection.body.reserve(connection.body_bytes);
+  return true;
+}
+
+// Takes the body's beginning from what was received with the line.
+void ApiServer::finish_body(Connection& connection) {
+  const std::size_t there =
+      std::min(connection.received.size(), connection.body_bytes - connection.body.size());
+  const auto bytes = std::as_bytes(std::span(connection.received)).first(there);
+  connection.body.insert(connection.body.end(), bytes.begin(), bytes.end());
+  sodium_memzero(connection.received.data(), there);
+  connection.received.erase(0, there);
+  if (connection.body.size() < connection.body_bytes) return send_answers(connection);
+  const std::string reply = answer(connection.pending, connection.peer, connection.body);
+  sodium_memzero(connection.body.data(), connection.body.size());
+  connection.body.clear();
+  connection.body_bytes = 0;
+  connection.to_send += reply;
+  connection.to_send += '\n';
+  take_lines(connection);
+}
+
+void ApiServer::read_body(Connection& connection) {
+  const std::size_t had = connection.body.size();
+  connection.body.resize(std::min(had + kBodyPieceBytes, connection.body_bytes));
+  const ssize_t count = recv(connection.descriptor, connection.body.data() + had,
+                             connection.body.size() - had, MSG_DONTWAIT);
+  connection.body.resize(had + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count <= 0) return drop(connection.descriptor);
+  if (connection.body.size() == connection.body_bytes) finish_body(connection);
 }
 
 void ApiServer::send_answers(Connection& connection) {
@@ -141,12 +217,14 @@ void ApiServer::send_answers(Connection& connection) {
     if (count < 0) return drop(connection.descriptor);
     connection.sent += static_cast<std::size_t>(count);
   }
+  if (connection.ends) return drop(connection.descriptor);
   connection.to_send.clear();
   connection.sent = 0;
   loop_.set_events(connection.descriptor, EPOLLIN);
 }
 
-std::string ApiServer::answer(std::string_view line, Peer peer) const {
+std::string ApiServer::answer(std::string_view line, Peer peer,
+                              std::span<const std::byte> body) const {
   const Json request = Json::parse(line, nullptr, false);
   if (!request.is_object()) return refusal("a request is one JSON object on one line");
   const auto version = request.find("version");
@@ -155,18 +233,37 @@ std::string ApiServer::answer(std::string_view line, Peer peer) const {
                                version == request.end() ? "missing" : version->dump(),
                                kApiVersion));
   }
+  Result<std::string> answered = answer_view(request, peer, body);
+  return answered ? *std::move(answered) : refusal(answered.error().message);
+}
+
+Result<std::string> ApiServer::answer_view(const Json& request, Peer peer,
+                                           std::span<const std::byte> body) const {
   const auto name = request.find("view");
-  if (name == request.end() || !name->is_string()) return refusal("\"view\" is missing");
+  if (name == request.end() || !name->is_string()) return Error{EINVAL, "\"view\" is missing"};
+  const auto text = [](Json answer) {
+    return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
+  if (const auto view = body_views_.find(name->get<std::string>()); view != body_views_.end()) {
+    Result<Reply> reply = view->second(request, body);
+    if (!reply) return reply.error();
+    Json answer{{"version", kApiVersion}, {"ok", true}, {"data", std::move(reply->data)}};
+    if (reply->body.empty()) return text(std::move(answer));
+    answer["body_bytes"] = reply->body.size();
+    return text(std::move(answer)) + "\n" + reply->body;
+  }
   const auto view = views_.find(name->get<std::string>());
   if (view == views_.end()) {
     std::vector<std::string> names;
     for (const auto& [known, unused] : views_) names.push_back(known);
-    return refusal(fmt::format("view {}: there are {}", name->dump(), fmt::join(names, ", ")));
+    for (const auto& [known, unused] : body_views_) names.push_back(known);
+    return Error{EINVAL,
+                 fmt::format("view {}: there are {}", name->dump(), fmt::join(names, ", "))};
   }
+  if (!body.empty()) return Error{EINVAL, fmt::format("view {}: takes no body", name->dump())};
   Result<Json> data = view->second(request, peer);
-  if (!data) return refusal(data.error().message);
-  return Json{{"version", kApiVersion}, {"ok", true}, {"data", std::move(*data)}}.dump(
-      -1, ' ', false, Json::error_handler_t::replace);
+  if (!data) return data.error();
+  return text(Json{{"version", kApiVersion}, {"ok", true}, {"data", std::move(*data)}});
 }
 
 }  // namespace culvert

@@ -8,11 +8,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "control/api/protocol.h"
 #include "control/event_loop.h"
 #include "control/result.h"
+#include "control/secret_bytes.h"
 
 namespace culvert {
 
@@ -25,6 +28,13 @@ class ApiServer {
   };
   // Gets the whole request; an Error becomes the client's answer.
   using View = std::function<Result<Json>(const Json& request)>;
+  struct Reply {
+    Json data;
+    std::string body;  // bytes behind the line
+  };
+  // The same with bytes behind the request's line, or the answer's.
+  using BodyView =
+      std::function<Result<Reply>(const Json& request, std::span<const std::byte> body)>;
   // The same for what not everybody may ask.
   using PeerView = std::function<Result<Json>(const Json& request, Peer peer)>;
 
@@ -38,25 +48,41 @@ class ApiServer {
     views_[name] = [view = std::move(view)](const Json& request, Peer) { return view(request); };
   }
   void add_peer_view(const std::string& name, PeerView view) { views_[name] = std::move(view); }
+  void add_body_view(const std::string& name, BodyView view) {
+    body_views_[name] = std::move(view);
+  }
 
   // Starts to listen.
   [[nodiscard]] Result<void> open();
 
-  // One request line's answer, without the line end. Public for tests and the fuzzer.
-  [[nodiscard]] std::string answer(std::string_view line, Peer peer = Peer::member) const;
+  // One request's answer: a line without its end, or one with it and a body behind it. Public for
+  // tests and the fuzzer.
+  [[nodiscard]] std::string answer(std::string_view line, Peer peer = Peer::member,
+                                   std::span<const std::byte> body = {}) const;
 
  private:
   struct Connection {
     int descriptor = -1;
     Peer peer = Peer::member;
-    std::string received;
+    SecretText received;
+    // A request whose body comes, and what has come of it. The memory stays for the next one.
+    std::string pending;
+    SecretBytes body;
+    std::size_t body_bytes = 0;
     std::string to_send;
     std::size_t sent = 0;
+    bool ends = false;  // as soon as all is sent
   };
 
   void accept_one();
   void on_event(int descriptor, std::uint32_t events);
   void read_requests(Connection& connection);
+  void take_lines(Connection& connection);
+  [[nodiscard]] bool take_body(Connection& connection);
+  void read_body(Connection& connection);
+  void finish_body(Connection& connection);
+  [[nodiscard]] Result<std::string> answer_view(const Json& request, Peer peer,
+                                                std::span<const std::byte> body) const;
   void send_answers(Connection& connection);
   void drop(int descriptor);
 
@@ -65,6 +91,7 @@ class ApiServer {
   std::string group_;
   int listener_ = -1;
   std::map<std::string, PeerView> views_;
+  std::map<std::string, BodyView> body_views_;
   std::map<int, std::unique_ptr<Connection>> connections_;
 };
 

@@ -28,6 +28,10 @@ class ApiServerTest : public testing::Test {
     server_.add_view("large", [](const Json&) -> Result<Json> {
       return Json{{"text", std::string(8 << 20, 'x')}};
     });
+    server_.add_body_view("twice", [](const Json& request, std::span<const std::byte> body) {
+      const std::string text(reinterpret_cast<const char*>(body.data()), body.size());
+      return Result<ApiServer::Reply>(ApiServer::Reply{request, text + text});
+    });
     EXPECT_TRUE(server_.open().has_value());
   }
   ~ApiServerTest() override { std::filesystem::remove_all(folder_); }
@@ -100,6 +104,37 @@ TEST_F(ApiServerTest, SendsAnswersLargerThanTheSocketsBuffer) {
   });
 }
 
+TEST_F(ApiServerTest, CarriesBytesBehindTheLines) {
+  const std::string sent = std::string(1 << 20, 'x') + "\n{\n";
+  as_client([&sent](ApiClient& client) {
+    for (int i = 0; i < 3; ++i) {
+      const auto answer = client.exchange("twice", {{"number", i}}, std::as_bytes(std::span(sent)));
+      ASSERT_TRUE(answer.has_value()) << answer.error().message;
+      EXPECT_EQ(answer->data["number"], i);
+      EXPECT_EQ(answer->body, sent + sent);
+      EXPECT_TRUE(client.ask("echo").has_value());
+    }
+  });
+}
+
+TEST_F(ApiServerTest, RefusesBytesWhereNoneBelong) {
+  as_client([](ApiClient& client) {
+    const auto answer = client.exchange("echo", Json::object(), std::as_bytes(std::span("abc")));
+    ASSERT_FALSE(answer.has_value());
+    EXPECT_EQ(answer.error().message, "view \"echo\": takes no body");
+    EXPECT_TRUE(client.ask("echo").has_value());
+  });
+}
+
+TEST_F(ApiServerTest, RefusesMoreBytesThanFit) {
+  as_client([](ApiClient& client) {
+    const auto answer = client.exchange("twice", {{"body_bytes", kLongestApiBodyBytes + 1}});
+    ASSERT_FALSE(answer.has_value());
+    EXPECT_THAT(answer.error().message, HasSubstr("must be a number, at most 16777216"));
+    EXPECT_FALSE(client.ask("echo").has_value());
+  });
+}
+
 TEST_F(ApiServerTest, SaysWhatIsWrongWithARequest) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "one JSON object"},
@@ -109,7 +144,7 @@ TEST_F(ApiServerTest, SaysWhatIsWrongWithARequest) {
       {"{\"version\":2,\"view\":\"echo\"}", "version 2: this culvert-control speaks 1"},
       {"{\"version\":1}", "\\\"view\\\" is missing"},
       {"{\"version\":1,\"view\":5}", "\\\"view\\\" is missing"},
-      {"{\"version\":1,\"view\":\"sas\"}", "there are broken, echo, large, pages"},
+      {"{\"version\":1,\"view\":\"sas\"}", "there are broken, echo, large, pages, twice"},
   };
   for (const auto& [request, answer] : cases) {
     EXPECT_THAT(server_.answer(request), HasSubstr(answer)) << request;
