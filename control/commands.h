@@ -31,6 +31,7 @@ void add_events_command(CLI::App& app, Action& action);   // events
 void add_trace_command(CLI::App& app, Action& action);    // trace
 void add_policy_commands(CLI::App& app, Action& action);  // policy add, policy delete
 void add_reload_command(CLI::App& app, Action& action);   // reload
+void add_stress_command(CLI::App& app, Action& action);   // stress sa
 void add_run_commands(CLI::App& app, Action& action);     // up, down, hold, check, exec, ip, replay
 
 // What an option's check says: nothing, or what is wrong with the word behind it.

@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
   add_events_command(app, action);
   add_policy_commands(app, action);
   add_trace_command(app, action);
+  add_stress_command(app, action);
   try {
     auto words = command_words({argv + 1, argv + argc});
     std::reverse(words.begin(), words.end());  // as CLI11 takes them

@@ -31,8 +31,8 @@ LIBRARIES = [
     ("benchmark", r"benchmark/.*\.h"),
     ("openssl", r"openssl/.*\.h"),
     ("linux", r"(linux|sys|net|netinet|arpa|asm)/.*\.h|"
-              r"(dlfcn|errno|fcntl|grp|poll|pwd|pthread|sched|signal|stdarg|stdlib|string|time|"
-              r"unistd|ifaddrs|netdb|getopt|endian|byteswap|limits|stdio)\.h"),
+              r"(dlfcn|errno|fcntl|grp|poll|pwd|pthread|sched|signal|spawn|stdarg|stdlib|string|"
+              r"time|unistd|ifaddrs|netdb|getopt|endian|byteswap|limits|stdio)\.h"),
 ]
 
 ANY = None

@@ -9,7 +9,7 @@ _culvert_ports() {
 
 _culvert() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="up down hold check reload exec ip replay show policy events trace --help --version"
+  local commands="up down hold check reload exec ip replay show policy events trace stress --help --version"
   local views="sa policy ports routes drops fragments balance workers version"
   local command="" view="" config="" word i
   COMPREPLY=()
@@ -23,6 +23,8 @@ _culvert() {
       command=$word
       # What follows the options of these is another program's command line.
     elif [[ $command == show && -z $view && " $views " == *" $word "* ]]; then
+      view=$word
+    elif [[ $command == stress && -z $view && $word == sa ]]; then
       view=$word
     elif [[ $command == policy && -z $view && " add delete " == *" $word "* ]]; then
       view=$word
@@ -49,7 +51,7 @@ _culvert() {
       COMPREPLY=($(compgen -W "$(ls "${CULVERT_RUNTIME_DIR:-/run/culvert}" 2>/dev/null)" -- "$current"))
       return
       ;;
-    -c | --config | --xfrm | --punt | --pcap)
+    -c | --config | --xfrm | --punt | --pcap | --svg)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current"))
       return
@@ -64,11 +66,15 @@ _culvert() {
       COMPREPLY=($(compgen -f -- "$current"))
       return
       ;;
-    --burst | --seed | --spi | --src | --dst | --sport | --dport | --count | --seconds)
+    --burst | --seed | --spi | --src | --dst | --sport | --dport | --count | --seconds | --rate | --churn)
       return
       ;;
   esac
 
+  if [[ $previous == --transform ]]; then
+    COMPREPLY=($(compgen -W "aes128-gcm aes256-gcm chacha20-poly1305" -- "$current"))
+    return
+  fi
   if [[ $previous == --proto ]]; then
     COMPREPLY=($(compgen -W "icmp icmpv6 tcp udp esp gre" -- "$current"))
     return
@@ -92,6 +98,10 @@ _culvert() {
       esac
       ;;
     trace) options="--src --dst --proto --sport --dport --spi --both --count --seconds --pcap --json --instance --help" ;;
+    stress)
+      options="sa --help"
+      [[ $view == sa ]] && options="--count --rate --churn --seconds --transform --json --svg --instance --help"
+      ;;
     events) options="--json --once --instance --help" ;;
     show)
       case $view in
