@@ -284,6 +284,7 @@ class SaManager {
             const Key& key);
   void undo_completion(std::uint32_t slot, const SaSpec& old_spec, const SaRecord& old_record);
   void undo_removal(std::uint32_t slot);
+  void go_on_behind_used(std::uint32_t slot);
   [[nodiscard]] bool is_same(std::uint32_t slot, const Sa& sa, TransformId transform,
                              const Key& key) const;
   [[nodiscard]] std::uint32_t choose_spi(const SpiRequest& request);

@@ -105,6 +105,7 @@ Result<void> SaManager::reconcile() {
     if (record.state == SlotState::larval) continue;
     const std::uint32_t generation = sas_.spec(slot).generation;
     if (regions_.sa_states()[slot].generation != generation) {
+      go_on_behind_used(slot);
       queue.add_sa(slot, generation);
     } else if (record.needs_update != 0) {
       queue.update_sa(slot, generation);
@@ -123,11 +124,20 @@ Result<void> SaManager::reconcile() {
   return send_state(queue);
 }
 
+// Control may have died when the dataplane had done a removal and nobody had noted it: such an SA
+// comes again, and no number that was used under its key may.
+void SaManager::go_on_behind_used(std::uint32_t slot) {
+  SaSpec& spec = sas_.spec(slot);
+  if (regions_.sa_states()[slot].generation == spec.generation) return;  // its state is taken up
+  spec.sequence = std::max(last_sequence(slot), nonces_.last_sequence(nonce_hash(slot)));
+}
+
 Result<void> SaManager::push_everything() {
   PushQueue queue;
   for (std::uint32_t slot = sas_.next_listed(0); slot != kNoSlot;
        slot = sas_.next_listed(slot + 1)) {
     if (sas_.record(slot).state == SlotState::larval) continue;
+    go_on_behind_used(slot);
     queue.add_sa(slot, sas_.spec(slot).generation);
     transaction_.changed_sas.push_back(slot);
   }

@@ -81,7 +81,7 @@ class World(KeyManager):
 
     def is_silent(self):
         self.silent_before = self.silent_words()
-        time.sleep(1)
+        time.sleep(3)
         return self.silent_words() == self.silent_before
 
     def check(self):

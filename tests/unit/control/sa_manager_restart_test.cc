@@ -55,6 +55,18 @@ TEST_F(SaManagerRestart, OfControlPushesWhatIsMissing) {
   EXPECT_EQ(operations(), std::vector<RequestOp>{RequestOp::sa_add});
 }
 
+// Control died when the dataplane had done a removal and nobody had noted it yet.
+TEST_F(SaManagerRestart, OfControlAddsWhatIsMissingBehindTheNumbersThatWereUsed) {
+  dataplane_.use_sequence(second_.raw(), 99);
+  const std::uint32_t generation = control_regions_.sa_specs()[second_.raw()].generation;
+  ASSERT_TRUE(client_->push(
+      {.op = RequestOp::sa_delete, .index = second_.raw(), .generation = generation}));
+  ASSERT_TRUE(client_->finish(0));
+  restart_control();
+  ASSERT_TRUE(manager_->reconcile());
+  EXPECT_EQ(dataplane_.installed_sas().at(second_.raw()).sequence, 99u);
+}
+
 TEST_F(SaManagerRestart, OfTheDataplanePushesSasBeforePolicies) {
   dataplane_.stop();
   bool was_called = false;
