@@ -128,7 +128,6 @@ Result<void> SaManager::reconcile() {
 // comes again, and no number that was used under its key may.
 void SaManager::go_on_behind_used(std::uint32_t slot) {
   SaSpec& spec = sas_.spec(slot);
-  if (regions_.sa_states()[slot].generation == spec.generation) return;  // its state is taken up
   spec.sequence = std::max(last_sequence(slot), nonces_.last_sequence(nonce_hash(slot)));
 }
 
@@ -137,8 +136,10 @@ Result<void> SaManager::push_everything() {
   for (std::uint32_t slot = sas_.next_listed(0); slot != kNoSlot;
        slot = sas_.next_listed(slot + 1)) {
     if (sas_.record(slot).state == SlotState::larval) continue;
-    go_on_behind_used(slot);
-    queue.add_sa(slot, sas_.spec(slot).generation);
+    const std::uint32_t generation = sas_.spec(slot).generation;
+    // Otherwise its state is there, and is taken up.
+    if (regions_.sa_states()[slot].generation != generation) go_on_behind_used(slot);
+    queue.add_sa(slot, generation);
     transaction_.changed_sas.push_back(slot);
   }
   for (std::uint32_t slot = policies_.next_listed(0); slot != kNoSlot;

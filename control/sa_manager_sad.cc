@@ -226,11 +226,9 @@ void SaManager::undo_removal(std::uint32_t slot) {
       return;
     }
     // It may have been gone meanwhile, and its key may have served another SA.
-    const KeyHash key_hash = nonce_hash(slot);
-    SaSpec& spec = sas_.spec(slot);
-    spec.sequence = std::max(last_sequence(slot), nonces_.last_sequence(key_hash));
-    claim(slot, key_hash);
-    transaction_.queue.add_sa(slot, spec.generation);
+    go_on_behind_used(slot);
+    claim(slot, nonce_hash(slot));
+    transaction_.queue.add_sa(slot, sas_.spec(slot).generation);
   }
   sas_.list(slot);
   mark_policies_wanting(slot);
