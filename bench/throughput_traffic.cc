@@ -50,8 +50,7 @@ Traffic::Traffic(ThroughputGateway& gateway, const TrafficKind& kind)
   const auto direction = kind.direction == TrafficDirection::seal ? RawCrypto::Direction::seal
                                                                   : RawCrypto::Direction::open;
   for (std::uint32_t i = 0; i < (kind.tunnels.is_mixed() ? kMixedTransforms.size() : 1u); ++i) {
-    const TransformId transform = kind.tunnels.transform_of(i);
-    raw_.push_back({transform, RawCrypto(transform, direction), {}});
+    raw_.push_back({RawCrypto(kind.tunnels.transform_of(i), direction), {}});
   }
   const auto inner_bytes = sizes(kind.inner_bytes, kPackets);
   const auto order = tunnels(kind.tunnels.count, kPackets);

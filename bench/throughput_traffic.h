@@ -149,7 +149,6 @@ class Traffic {
   std::unique_ptr<Engine> engine_;
   // One of each transform there is, and the burst's packets for it.
   struct RawPart {
-    TransformId transform;
     RawCrypto crypto;
     std::vector<RawCrypto::Packet> burst;
   };
