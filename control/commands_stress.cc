@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 namespace culvert {
 namespace {
 
+constexpr std::chrono::seconds kPatience{60};  // with a gateway that is busy with a batch
 std::atomic<bool> is_interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free);  // it is set by a signal handler
 
@@ -28,6 +30,7 @@ struct StressArguments {
 int run_stress(const StressArguments& arguments) {
   auto client = ApiClient::connect(arguments.instance);
   if (!client) return complain(client.error());
+  client->set_patience(kPatience);
   signal(SIGINT, [](int) { is_interrupted = true; });
   signal(SIGTERM, [](int) { is_interrupted = true; });
   const bool is_live = isatty(STDERR_FILENO) != 0;

@@ -75,6 +75,7 @@ void ApiClient::set_patience(std::chrono::seconds patience) {
 Result<void> ApiClient::send_bytes(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
     if (sent <= 0) return Error{EPROTO, "culvert-control closed the connection"};
     bytes = bytes.subspan(static_cast<std::size_t>(sent));
   }
@@ -83,11 +84,17 @@ Result<void> ApiClient::send_bytes(std::span<const std::byte> bytes) {
 
 Result<void> ApiClient::receive_more() {
   std::array<char, 262144> buffer;
-  const ssize_t count = recv(descriptor_, buffer.data(), buffer.size(), 0);
+  ssize_t count = 0;
+  do {
+    count = recv(descriptor_, buffer.data(), buffer.size(), 0);
+  } while (count < 0 && errno == EINTR);
   if (count == 0) return Error{EPROTO, "culvert-control closed the connection"};
   if (count < 0) {
-    return Error{errno, fmt::format("no answer from culvert-control within {} s: {}",
-                                    patience_.count(), std::generic_category().message(errno))};
+    const int code = errno;
+    // An answer that comes too late must not be taken for the next question's.
+    shutdown(descriptor_, SHUT_RDWR);
+    return Error{code, fmt::format("no answer from culvert-control within {} s: {}",
+                                   patience_.count(), std::generic_category().message(code))};
   }
   received_.append(buffer.data(), static_cast<std::size_t>(count));
   return {};

@@ -3,8 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
+#include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "control/api/client.h"
@@ -101,6 +105,36 @@ TEST_F(ApiServerTest, SendsAnswersLargerThanTheSocketsBuffer) {
     const auto data = client.ask("large");
     ASSERT_TRUE(data.has_value());
     EXPECT_EQ((*data)["text"].get<std::string>().size(), 8u << 20);
+  });
+}
+
+TEST_F(ApiServerTest, AnswersAClientThatASignalInterrupts) {
+  std::atomic<pthread_t> client_thread{};
+  server_.add_view("interrupting", [&](const Json&) -> Result<Json> {
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    pthread_kill(client_thread, SIGUSR1);
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    return Json{{"is_done", true}};
+  });
+  signal(SIGUSR1, [](int) {});
+  as_client([&](ApiClient& client) {
+    client_thread = pthread_self();
+    const auto data = client.ask("interrupting");
+    ASSERT_TRUE(data) << data.error().message;
+    EXPECT_TRUE(data->value("is_done", false));
+  });
+  signal(SIGUSR1, SIG_DFL);
+}
+
+TEST_F(ApiServerTest, NoAnswerThatComesTooLateIsTakenForTheNextOne) {
+  server_.add_view("slow", [](const Json&) -> Result<Json> {
+    std::this_thread::sleep_for(std::chrono::milliseconds{1500});
+    return Json{{"is_slow", true}};
+  });
+  as_client([](ApiClient& client) {
+    client.set_patience(std::chrono::seconds{1});
+    EXPECT_FALSE(client.ask("slow"));
+    EXPECT_FALSE(client.ask("echo"));
   });
 }
 
